@@ -1,0 +1,141 @@
+//! Who a session is, for people. Nothing here takes part in a decision.
+
+use serde::{Deserialize, Serialize};
+
+/// Who runs what, and where. Every field is optional and may be cut short to fit a record.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The person or bot that started the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// Name of the machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Process id of the supervisor on that machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// Link to the CI run or job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// `owner/name` of the repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+    /// Commit being run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// Pull or merge request, as the CI writes it: `#12` or `!12`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<String>,
+    /// The command under the lock, redacted before it comes here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// Why, in the words of `--reason`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Bytes of JSON that a holder's identity may take.
+pub const HOLDER_BUDGET: usize = 330;
+/// Bytes of JSON that a waiter's identity may take.
+pub const WAITER_BUDGET: usize = 260;
+
+impl Identity {
+    /// The whole identity, cut to what a holder's entry has room for.
+    #[must_use]
+    pub fn for_holder(&self) -> Self {
+        self.clone().fitted(HOLDER_BUDGET)
+    }
+
+    /// The part that others need of a waiter: who, where, the link and the command.
+    #[must_use]
+    pub fn for_waiter(&self) -> Self {
+        Self { repository: None, commit: None, ..self.clone() }.fitted(WAITER_BUDGET)
+    }
+
+    /// Cuts the longest text first until the JSON fits; the link goes whole or not at all, since
+    /// a cut link leads nowhere.
+    fn fitted(mut self, budget: usize) -> Self {
+        if self.url.as_ref().is_some_and(|url| json_len(url) > budget / 2) {
+            self.url = None;
+        }
+        while json_len(&self) > budget {
+            let over = json_len(&self) - budget;
+            let Some(longest) = self.texts().into_iter().max_by_key(|text| json_len(&**text)) else {
+                break;
+            };
+            if longest.is_empty() {
+                break;
+            }
+            shorten(longest, over);
+        }
+        self
+    }
+
+    fn texts(&mut self) -> Vec<&mut String> {
+        [
+            &mut self.actor,
+            &mut self.host,
+            &mut self.repository,
+            &mut self.commit,
+            &mut self.change,
+            &mut self.command,
+            &mut self.reason,
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+/// Takes at least one character, and about `over` bytes (at most half the text) off the end, so
+/// that several long texts shrink together.
+fn shorten(text: &mut String, over: usize) {
+    let cut = over.clamp(1, (text.len() / 2).max(1));
+    let mut keep = text.len() - cut;
+    while !text.is_char_boundary(keep) {
+        keep -= 1;
+    }
+    text.truncate(keep);
+}
+
+fn json_len<T: Serialize + ?Sized>(value: &T) -> usize {
+    serde_json::to_string(value).map_or(usize::MAX, |json| json.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verbose() -> Identity {
+        Identity {
+            actor: Some("a".repeat(300)),
+            host: Some("host".repeat(40)),
+            pid: Some(u32::MAX),
+            url: Some("https://github.com/example/infrastructure/actions/runs/12345678901/attempts/1".into()),
+            repository: Some("\u{1b}".repeat(200)),
+            commit: Some("c".repeat(40)),
+            change: Some("#123456".into()),
+            command: Some("ä".repeat(400)),
+            reason: Some("\"\\".repeat(300)),
+        }
+    }
+
+    #[test]
+    fn entries_fit_their_budget_whatever_is_in_them() {
+        assert!(json_len(&verbose().for_holder()) <= HOLDER_BUDGET);
+        assert!(json_len(&verbose().for_waiter()) <= WAITER_BUDGET);
+    }
+
+    #[test]
+    fn a_link_is_kept_whole_and_a_monstrous_one_dropped() {
+        assert_eq!(verbose().for_holder().url, verbose().url);
+        let long = Identity { url: Some(format!("https://ci/{}", "x".repeat(500))), ..verbose() };
+        assert_eq!(long.for_holder().url, None);
+    }
+
+    #[test]
+    fn a_short_identity_is_left_alone() {
+        let short = Identity { actor: Some("ann".into()), pid: Some(7), ..Identity::default() };
+        assert_eq!(short.for_holder(), short);
+    }
+}

@@ -1,0 +1,156 @@
+//! Instants and deadlines. Everything here is arithmetic: the clock itself lives in [`crate::clock`].
+
+use std::ops::{Add, Sub};
+use std::time::Duration;
+
+/// Nanoseconds of a monotonic clock that keeps counting while the machine is suspended.
+///
+/// Only differences mean anything, and only within one machine: instants are never written to a
+/// record and never compared between machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(u64);
+
+impl Instant {
+    /// An instant from the clock's own nanoseconds.
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Time passed since `earlier`; zero when `earlier` lies in the future.
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Duration> for Instant {
+    type Output = Self;
+
+    fn add(self, rhs: Duration) -> Self {
+        let nanos = u64::try_from(rhs.as_nanos()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(nanos))
+    }
+}
+
+impl Sub<Duration> for Instant {
+    type Output = Self;
+
+    fn sub(self, rhs: Duration) -> Self {
+        let nanos = u64::try_from(rhs.as_nanos()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_sub(nanos))
+    }
+}
+
+/// What a session is told with every event: the instant to reason with, and the wall clock to
+/// write down for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// For every decision.
+    pub mono: Instant,
+    /// For the record's human-readable times, and for nothing else.
+    pub wall: jiff::Timestamp,
+}
+
+/// The length of a lease and everything that is derived from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease(Duration);
+
+impl Lease {
+    /// The shortest lease: below it one slow request would cost a heartbeat.
+    pub const MIN: Duration = Duration::from_secs(10);
+    /// The longest lease: a dead run blocks the others for this long.
+    pub const MAX: Duration = Duration::from_secs(3600);
+    /// What a run uses when nothing is said.
+    pub const DEFAULT: Duration = Duration::from_secs(180);
+
+    /// A lease of this length, or `None` outside [`Lease::MIN`] to [`Lease::MAX`].
+    pub fn new(length: Duration) -> Option<Self> {
+        (Self::MIN..=Self::MAX).contains(&length).then_some(Self(length))
+    }
+
+    /// The whole length, L.
+    pub const fn length(self) -> Duration {
+        self.0
+    }
+
+    /// Milliseconds, as they stand in a holder's entry.
+    pub fn millis(self) -> u64 {
+        u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The heartbeat period, H = L/6.
+    pub fn heartbeat(self) -> Duration {
+        self.0 / 6
+    }
+
+    /// How long one request may take: at most H/2, at least one second, and never so long that a
+    /// single dead connection uses up what the lease has in reserve.
+    pub fn attempt_timeout(self) -> Duration {
+        (self.heartbeat() / 2).clamp(Duration::from_secs(1), Duration::from_secs(5))
+    }
+
+    /// The deadlines of a holder whose newest effective write was first sent at `base`.
+    pub fn deadlines(self, base: Instant) -> Deadlines {
+        Deadlines {
+            warn: base + self.0 / 3,
+            stop: base + self.0 / 2,
+            kill: base + self.0 * 9 / 10,
+            end: base + self.0,
+        }
+    }
+
+    /// How long an observer watches an *active* holder with this lease before it may evict: 1.1 L.
+    pub fn patience(self) -> Duration {
+        self.0 * 11 / 10
+    }
+}
+
+/// How long an observer watches a *granted* holder before it may evict.
+pub const GRANT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a holder does when its writes stop taking effect. The deadlines depend on no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    /// L/3: say that the lease is at risk.
+    pub warn: Instant,
+    /// L/2: the child gets its one graceful interrupt.
+    pub stop: Instant,
+    /// 0.9 L: what is left of the child is killed.
+    pub kill: Instant,
+    /// L: the lease is over by our own count.
+    pub end: Instant,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_lease_beats_every_thirty_seconds() {
+        let lease = Lease::new(Lease::DEFAULT).unwrap();
+        assert_eq!(lease.heartbeat(), Duration::from_secs(30));
+        assert_eq!(lease.attempt_timeout(), Duration::from_secs(5));
+        let base = Instant::from_nanos(0);
+        let deadlines = lease.deadlines(base);
+        assert_eq!(deadlines.warn.since(base), Duration::from_secs(60));
+        assert_eq!(deadlines.stop.since(base), Duration::from_secs(90));
+        assert_eq!(deadlines.kill.since(base), Duration::from_secs(162));
+        assert_eq!(lease.patience(), Duration::from_secs(198));
+    }
+
+    #[test]
+    fn leases_outside_the_bounds_are_refused() {
+        assert_eq!(Lease::new(Duration::from_millis(9_999)), None);
+        assert_eq!(Lease::new(Duration::from_millis(3_600_001)), None);
+        assert!(Lease::new(Lease::MIN).is_some());
+        assert!(Lease::new(Lease::MAX).is_some());
+    }
+
+    #[test]
+    fn a_holder_is_dead_before_its_observer_may_evict_with_clocks_ten_percent_apart() {
+        let lease = Lease::new(Lease::MIN).unwrap();
+        let base = Instant::from_nanos(0);
+        let slow_holder = lease.deadlines(base).kill.since(base).mul_f64(1.0 / 0.95);
+        let fast_observer = lease.patience().mul_f64(1.0 / 1.05);
+        assert!(slow_holder < fast_observer);
+    }
+}

@@ -1,0 +1,5 @@
+pub mod clock;
+pub mod error;
+pub mod lease;
+pub mod report;
+pub mod store;

@@ -1,0 +1,206 @@
+//! What tfguard has to say: every event once, as data. [`super::text`] and [`super::json`] give
+//! each its form.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::lease::{Identity, Last, LockName, Mode, Phase};
+
+/// How much an event matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// For those who look for a fault (`-v`).
+    Debug,
+    /// The normal course.
+    Info,
+    /// Something to know.
+    Warn,
+    /// Something that failed.
+    Error,
+}
+
+/// Somebody else in the record, as shown to people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Party {
+    /// The session's id.
+    pub session: String,
+    /// Exclusive or shared.
+    pub mode: Mode,
+    /// `None` for a waiter.
+    pub phase: Option<Phase>,
+    /// Since when it holds or waits.
+    pub since: Timestamp,
+    /// Who it is. Text from the record: escape it before showing it.
+    pub identity: Identity,
+}
+
+/// What was done about a signal that reached us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignalAction {
+    /// The child got its one SIGINT from us.
+    Passed,
+    /// The child knows already: it showed that it was interrupted, or we sent it its one before.
+    Swallowed,
+    /// Nothing runs yet: we leave the queue or release, and start nothing more.
+    Cancelled,
+}
+
+/// How a child ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It exited with this code.
+    Code(i32),
+    /// A signal of this number ended it.
+    Signal(i32),
+}
+
+/// Everything that tfguard says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The lock is held; we stand in the queue.
+    LockWaiting {
+        /// The lock.
+        lock: LockName,
+        /// Our place; 1 is the head. 0 while we only observe without queueing.
+        position: usize,
+        /// Who holds it.
+        holders: Vec<Party>,
+        /// How long we have waited so far.
+        waited: Duration,
+    },
+    /// The lock is ours.
+    LockAcquired {
+        /// The lock.
+        lock: LockName,
+        /// Where it lives, in words.
+        store: String,
+        /// The fencing token.
+        generation: u64,
+        /// How long it took to get.
+        waited: Duration,
+        /// Exclusive or shared.
+        mode: Mode,
+        /// The lock is our ancestor's; we run under it.
+        inherited: bool,
+    },
+    /// The run before ours did not end well.
+    PreviousRun {
+        /// The lock.
+        lock: LockName,
+        /// How it ended.
+        last: Last,
+    },
+    /// A heartbeat took effect (debug).
+    LockRenewed {
+        /// The lock.
+        lock: LockName,
+        /// The heartbeat's number.
+        beat: u64,
+    },
+    /// The heartbeat has not taken effect for a while.
+    LockAtRisk {
+        /// The lock.
+        lock: LockName,
+        /// Since the newest heartbeat that did.
+        silent: Duration,
+        /// Until the child is stopped, or zero when that has begun.
+        stop_in: Duration,
+        /// The newest failure.
+        cause: Option<String>,
+    },
+    /// The lock is not ours any more.
+    LockLost {
+        /// The lock.
+        lock: LockName,
+        /// How we know, a clause.
+        cause: String,
+    },
+    /// The lock is free of us.
+    LockReleased {
+        /// The lock.
+        lock: LockName,
+        /// How long we held it.
+        held: Duration,
+    },
+    /// A child runs.
+    ChildStarted {
+        /// What runs, redacted.
+        argv: Vec<String>,
+        /// Its process id.
+        pid: u32,
+    },
+    /// A child has ended and been reaped.
+    ChildExited {
+        /// How.
+        ended: Ended,
+        /// What ran, redacted.
+        argv: Vec<String>,
+    },
+    /// A signal reached us.
+    Signal {
+        /// `SIGINT` and the like.
+        name: &'static str,
+        /// What we did.
+        action: SignalAction,
+    },
+    /// Anything else, as one sentence.
+    Diagnostic {
+        /// How much it matters.
+        level: Level,
+        /// What happened; the first words say it, without a final full stop.
+        summary: String,
+        /// More, and what to do next.
+        detail: Option<String>,
+    },
+    /// The end: what the run came to.
+    RunSummary {
+        /// The lock, when one was resolved.
+        lock: Option<LockName>,
+        /// The fencing token, when the lock was ours.
+        generation: Option<u64>,
+        /// `succeeded`, `failed`, `cancelled`, `lost`, `not_acquired`.
+        outcome: &'static str,
+        /// Our own exit code.
+        exit_code: u8,
+        /// How long we waited for the lock.
+        waited: Duration,
+        /// How long we held it.
+        held: Option<Duration>,
+    },
+}
+
+impl Event {
+    /// A sentence at a level, with nothing to add.
+    pub fn say(level: Level, summary: impl Into<String>) -> Self {
+        Self::Diagnostic { level, summary: summary.into(), detail: None }
+    }
+
+    /// How much the event matters.
+    pub fn level(&self) -> Level {
+        match self {
+            Self::LockRenewed { .. } => Level::Debug,
+            Self::LockAtRisk { .. } | Self::PreviousRun { .. } => Level::Warn,
+            Self::LockLost { .. } => Level::Error,
+            Self::Diagnostic { level, .. } => *level,
+            _ => Level::Info,
+        }
+    }
+
+    /// The event's `type` in NDJSON.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::LockWaiting { .. } => "lock_waiting",
+            Self::LockAcquired { .. } => "lock_acquired",
+            Self::PreviousRun { .. } | Self::Diagnostic { .. } => "diagnostic",
+            Self::LockRenewed { .. } => "lock_renewed",
+            Self::LockAtRisk { .. } => "lock_at_risk",
+            Self::LockLost { .. } => "lock_lost",
+            Self::LockReleased { .. } => "lock_released",
+            Self::ChildStarted { .. } => "child_started",
+            Self::ChildExited { .. } => "child_exited",
+            Self::Signal { .. } => "signal",
+            Self::RunSummary { .. } => "run_summary",
+        }
+    }
+}

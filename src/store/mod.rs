@@ -1,0 +1,84 @@
+//! Where lock records live: one small trait, and the stores behind it.
+//!
+//! A store does three things for the protocol (read, compare-and-swap, wake) and two for
+//! operators (list, delete). It knows nothing of leases: a record is replaced whole or not at all.
+
+mod error;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+
+pub use error::{StoreError, StoreResult, Unavailable};
+
+use crate::lease::{LockName, Record, Stamp};
+
+/// What came of a compare-and-swap whose answer arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Swap {
+    /// The record is now the one that was written.
+    Written,
+    /// The condition did not hold; this is what stands there instead.
+    Conflict(Option<Record>),
+}
+
+/// A record as an operator meets it in a listing: readable or not, it has a name.
+#[derive(Debug)]
+pub struct Listed {
+    /// The lock's name, as stored. It may hold anything: escape it before showing it.
+    pub name: String,
+    /// The record, or why it cannot be read.
+    pub record: Result<Record, crate::lease::RecordError>,
+}
+
+/// A place for lock records.
+///
+/// Reads are strongly consistent. No method retries a write: an error leaves it open whether the
+/// write took effect, and the protocol deals with that.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// What people know it by, such as `dynamodb table terraform-lock in eu-west-1`.
+    fn describe(&self) -> String;
+
+    /// The record of `name`, or `None` where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the record, if there is one, is unchanged.
+    async fn read(&self, name: &LockName, timeout: Duration) -> StoreResult<Option<Record>>;
+
+    /// Replaces the record of `name` by `record` if its stamp is `expected`, or, where `expected`
+    /// is `None`, if there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`]; whether the write took effect is unknown, now and later, unless
+    /// [`StoreError::refused`] says that it was turned away.
+    async fn swap(
+        &self,
+        name: &LockName,
+        expected: Option<&Stamp>,
+        record: &Record,
+        timeout: Duration,
+    ) -> StoreResult<Swap>;
+
+    /// Every lock record of the store, in no order. Records of others in the same table are left
+    /// out, and so is the history.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is listed.
+    async fn list(&self) -> StoreResult<Vec<Listed>>;
+
+    /// Deletes the record of `name`, if its stamp is still `expected` (`None`: whatever it holds,
+    /// also one that cannot be read). For operators: the protocol never deletes.
+    ///
+    /// # Errors
+    /// [`StoreError`]; whether it was deleted is unknown.
+    async fn delete(&self, name: &LockName, expected: Option<&Stamp>) -> StoreResult<()>;
+
+    /// Starts to send a message into `changed` whenever the record of `name` may have changed,
+    /// until the returned guard is dropped. `None` where the store cannot tell: poll it.
+    fn watch(&self, name: &LockName, changed: mpsc::Sender<()>) -> Option<Box<dyn Watch>>;
+}
+
+/// Keeps a subscription of [`Store::watch`] alive; dropping it ends it.
+pub trait Watch: Send {}
