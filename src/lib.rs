@@ -1,3 +1,6 @@
+//! The library behind the `tfguard` command.
+#![warn(missing_docs)]
+
 pub mod clock;
 pub mod error;
 pub mod lease;
