@@ -35,9 +35,9 @@ pub struct Identity {
 }
 
 /// Bytes of JSON that a holder's identity may take.
-pub const HOLDER_BUDGET: usize = 330;
+pub(super) const HOLDER_BUDGET: usize = 330;
 /// Bytes of JSON that a waiter's identity may take.
-pub const WAITER_BUDGET: usize = 260;
+pub(super) const WAITER_BUDGET: usize = 260;
 
 impl Identity {
     /// The whole identity, cut to what a holder's entry has room for.

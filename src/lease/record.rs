@@ -9,13 +9,13 @@ use super::identity::Identity;
 use super::time::{GRANT_PATIENCE, Lease};
 
 /// The only record layout this version reads and writes.
-pub const SCHEMA: u64 = 1;
+pub(super) const SCHEMA: u64 = 1;
 /// More waiters than this are turned away.
 pub const MAX_WAITERS: usize = 128;
 /// A record whose JSON is larger takes no new waiter, so that a release always fits.
-pub const MAX_BYTES: usize = 128 * 1024;
+pub(super) const MAX_BYTES: usize = 128 * 1024;
 /// Removals by an operator that are remembered, so that whoever was removed is told.
-pub const MAX_REMOVED: usize = 16;
+pub(super) const MAX_REMOVED: usize = 16;
 /// How long an untouched record is kept by the store before it is collected as garbage.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 

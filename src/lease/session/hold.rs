@@ -1,0 +1,65 @@
+//! Keeping the lock: heartbeats, a record that vanished, a lock that is lost.
+
+use super::{Held, Intent, Loss, Next, Notice, Session};
+use crate::lease::record::{Record, Standing};
+use crate::lease::time::Now;
+use crate::lease::transition;
+
+impl Session {
+    pub(super) fn decide_hold(&mut self, view: Option<Record>, now: Now) {
+        let Intent::Hold(Held { own, base, lost }) = &self.intent else { return };
+        if *lost {
+            return;
+        }
+        let (own, base) = (own.clone(), *base);
+        let lease = self.params.candidate.lease;
+        let alive = now.mono < lease.deadlines(base).kill;
+        let Some(record) = view else {
+            if alive {
+                self.notice_recreating();
+                self.send_claim(transition::recreate(&own, now.wall), own.beat + 1, now);
+            } else {
+                self.lose(Loss::Gone);
+            }
+            return;
+        };
+        match record.standing(&own.session) {
+            Standing::Holder(entry) if entry.generation == own.generation => {
+                if let Some(by) = entry.revoked.clone() {
+                    self.lose(Loss::Revoked(by));
+                    return;
+                }
+                let due = base + lease.heartbeat();
+                if now.mono < due {
+                    self.set_timer(due, Next::Decide);
+                    return;
+                }
+                let beat = entry.beat + 1;
+                self.send_claim(transition::renew(&record, &own.session, now.wall), beat, now);
+            }
+            _ => match transition::rejoin(&record, &own, now.wall) {
+                Some(next) if alive => {
+                    self.notice_recreating();
+                    self.send_claim(next, own.beat + 1, now);
+                }
+                _ => self.lose(record.removal(&own.session).cloned().map_or(Loss::Gone, Loss::Removed)),
+            },
+        }
+    }
+
+    /// Told once for a record that vanished, however many tries it takes to put it back.
+    fn notice_recreating(&mut self) {
+        let tried_before = self.claim.is_some();
+        if !tried_before {
+            self.notice(Notice::Recreated);
+        }
+    }
+
+    fn lose(&mut self, loss: Loss) {
+        if let Intent::Hold(held) = &mut self.intent {
+            held.lost = true;
+        }
+        self.timer = None;
+        self.notice(Notice::Lost(loss));
+    }
+}

@@ -1,0 +1,540 @@
+//! One session's way through a lock, without I/O: it is told what happened and when, and answers
+//! with the next request and the next deadline.
+//!
+//! The session is level-triggered. Whatever arrives, it looks at the newest record and at what it
+//! wants (to get the lock, to keep it, to be out of it) and derives the next write from the two.
+//! A lost answer, a rival's write or a late landing therefore need no cases of their own: the
+//! record shows the effect, or it does not.
+//!
+//! # Order of calls
+//! [`Session::new`], then [`Session::poll`] until it returns `None`; then wait for the first of an
+//! answer, [`Session::deadline`], a wish of the caller or a change in the store; tell the session
+//! ([`Session::answered`], [`Session::tick`], [`Session::release`], [`Session::leave`],
+//! [`Session::changed`]) and poll again. At most one request is under way: a new one replaces the
+//! one before, whose answer must no longer be handed in. After [`Output::Finished`] the session is
+//! over.
+
+mod hold;
+mod leave;
+mod seek;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::observer::Observer;
+use super::record::{Holder, Intervention, Last, Outcome, Phase, Record, Stamp, Standing};
+use super::time::{Deadlines, Instant, Now};
+use super::transition::{Candidate, Ending};
+use super::writes::{Claim, Condition, Unanswered};
+
+/// How long to wait for the lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// As long as it takes.
+    Forever,
+    /// This long from the start.
+    AtMost(Duration),
+    /// Not at all behind a live holder.
+    Not,
+}
+
+/// What a session is made of.
+#[derive(Debug, Clone)]
+pub struct Params {
+    /// Who enters, and how.
+    pub candidate: Candidate,
+    /// Random per process, so that stamps are unique even if a session id were not.
+    pub nonce: String,
+    /// How long to wait.
+    pub wait: Wait,
+    /// How long an unreachable store is tried before the lock is held, at most.
+    pub reach: Duration,
+    /// How long the release of a held lock is tried; a leave is tried for at most 5 s of it.
+    pub release: Duration,
+    /// Seed of the jitter.
+    pub seed: u64,
+}
+
+/// A request to the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "one exists at a time")]
+pub enum Request {
+    /// Read the record.
+    Read,
+    /// Replace the record where its stamp is as expected (`None`: where there is none).
+    Write {
+        /// The condition.
+        expected: Option<Stamp>,
+        /// The whole new record.
+        record: Record,
+    },
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "one exists at a time")]
+pub enum Answer {
+    /// To a read: the record.
+    Read(Option<Record>),
+    /// To a write: it took effect.
+    Written,
+    /// To a write: the condition did not hold; this stands there.
+    Conflict(Option<Record>),
+    /// No usable answer.
+    Failed {
+        /// The store turned it away: it cannot take effect later.
+        refused: bool,
+        /// It may work in a moment.
+        transient: bool,
+    },
+}
+
+/// Something that the caller may want to tell people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// Our place in the queue or the holder has changed. Position 0: observing, not queueing.
+    Waiting {
+        /// 1 is the head.
+        position: usize,
+        /// Who holds.
+        holders: Vec<Holder>,
+    },
+    /// Our grant was taken away because we did not confirm it in time; we queue again.
+    GrantMissed,
+    /// The lock is ours.
+    Acquired {
+        /// The fencing token.
+        generation: u64,
+        /// How the run before ended, if nobody has been told yet that it did not end well.
+        previous: Option<Last>,
+    },
+    /// A heartbeat took effect.
+    Renewed {
+        /// Its number.
+        beat: u64,
+    },
+    /// The record had vanished; we put it back.
+    Recreated,
+    /// The lock is not ours any more.
+    Lost(Loss),
+}
+
+/// How a lock was lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Loss {
+    /// Our entry has gone: evicted, or the record was deleted and taken by someone else.
+    Gone,
+    /// An operator asked us to stop.
+    Revoked(Intervention),
+    /// An operator took us out at once.
+    Removed(Intervention),
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finish {
+    /// We held the lock and are out of the record.
+    Released,
+    /// We never held it and are out of the record.
+    Left,
+    /// Held by others, and we do not wait or have waited enough.
+    Held(Vec<Holder>),
+    /// The queue takes no more.
+    QueueFull,
+    /// An operator took us out before we had the lock.
+    TurnedAway(Intervention),
+    /// The store could not be reached for as long as we try; `Answer::Failed` tells why.
+    Unreachable,
+    /// The store turned us away for good; `Answer::Failed` tells why.
+    Refused,
+    /// The release or leave did not get through in its time. The record may still show us.
+    Stranded,
+}
+
+/// What a session wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "taken apart at once")]
+pub enum Output {
+    /// Send this now; it replaces any request under way.
+    Send {
+        /// The request.
+        request: Request,
+        /// How long it may take.
+        timeout: Duration,
+    },
+    /// Tell.
+    Notice(Notice),
+    /// The session is over.
+    Finished(Finish),
+}
+
+/// What the session is after.
+#[derive(Debug)]
+enum Intent {
+    Seek,
+    Hold(Held),
+    Leave(Leaving),
+    Over,
+}
+
+/// The lock as we hold it.
+#[derive(Debug)]
+struct Held {
+    /// Our entry as it last was known to stand in the record.
+    own: Holder,
+    /// The instant before the first send of the newest sign of life that took effect.
+    base: Instant,
+    /// We know that it is not ours any more.
+    lost: bool,
+}
+
+/// On the way out.
+#[derive(Debug)]
+struct Leaving {
+    /// How the run ended, when there was one.
+    ending: Option<Ending>,
+    /// What to report once we are out.
+    then: Finish,
+    /// When to give up.
+    until: Instant,
+}
+
+/// What to do when the timer fires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Read,
+    Decide,
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct Session {
+    params: Params,
+    rng: fastrand::Rng,
+    started: Instant,
+    intent: Intent,
+    /// The condition of the write under way; a read has none.
+    in_flight: Option<Option<Condition>>,
+    /// The record that the write under way would make.
+    proposed: Option<Record>,
+    timer: Option<(Instant, Next)>,
+    /// The newest record that we know to have stood, once we know any.
+    view: Option<Option<Record>>,
+    unanswered: Unanswered,
+    claim: Option<Claim>,
+    observer: Observer,
+    /// Set while a conflict's pause lasts, so that a wake-up does not end it.
+    pausing: bool,
+    /// The store told of a change while a request was under way.
+    changed_meanwhile: bool,
+    conflicts: u32,
+    failures: u32,
+    failing_since: Option<Instant>,
+    stamps: u64,
+    seek: seek::Seeking,
+    outputs: VecDeque<Output>,
+}
+
+impl Session {
+    /// A session that wants the lock. Its first request waits in [`Session::poll`].
+    pub fn new(params: Params, now: Now) -> Self {
+        let rng = fastrand::Rng::with_seed(params.seed);
+        let mut session = Self {
+            params,
+            rng,
+            started: now.mono,
+            intent: Intent::Seek,
+            in_flight: None,
+            proposed: None,
+            timer: None,
+            view: None,
+            unanswered: Unanswered::default(),
+            claim: None,
+            observer: Observer::default(),
+            pausing: false,
+            changed_meanwhile: false,
+            conflicts: 0,
+            failures: 0,
+            failing_since: None,
+            stamps: 0,
+            seek: seek::Seeking::default(),
+            outputs: VecDeque::new(),
+        };
+        session.send_read(now);
+        session
+    }
+
+    /// The next thing to be done, until there is none.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call [`Session::tick`], at the latest.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.timer.map(|(at, _)| at)
+    }
+
+    /// The deadlines of the lease while we hold the lock.
+    pub fn deadlines(&self) -> Option<Deadlines> {
+        match &self.intent {
+            Intent::Hold(held) => Some(self.params.candidate.lease.deadlines(held.base)),
+            _ => None,
+        }
+    }
+
+    /// The answer to the request under way has arrived at `now`.
+    pub fn answered(&mut self, answer: Answer, now: Now) {
+        let Some(sent) = self.in_flight.take() else { return };
+        let proposed = self.proposed.take();
+        match answer {
+            Answer::Read(record) => {
+                self.succeeded();
+                self.learn(record, now);
+                self.decide(now);
+            }
+            Answer::Written => {
+                self.succeeded();
+                self.conflicts = 0;
+                self.learn(proposed, now);
+                self.decide(now);
+            }
+            Answer::Conflict(record) => {
+                self.succeeded();
+                self.learn(record, now);
+                if self.stands_among_holders() {
+                    self.decide(now);
+                } else {
+                    self.pause(now);
+                }
+            }
+            Answer::Failed { refused, transient } => {
+                if let (Some(condition), false) = (sent, refused) {
+                    self.unanswered.push(condition);
+                }
+                self.failed(transient, now);
+            }
+        }
+        if std::mem::take(&mut self.changed_meanwhile) && self.in_flight.is_none() {
+            self.changed(now);
+        }
+    }
+
+    /// The timer of [`Session::deadline`] may have fired.
+    pub fn tick(&mut self, now: Now) {
+        let Some((at, next)) = self.timer else { return };
+        if now.mono < at {
+            return;
+        }
+        self.timer = None;
+        self.pausing = false;
+        match next {
+            Next::Read => self.send_read(now),
+            Next::Decide => self.decide(now),
+        }
+    }
+
+    /// The store says that the record may have changed.
+    pub fn changed(&mut self, now: Now) {
+        if self.in_flight.is_some() {
+            // What is being read may be older than the change.
+            self.changed_meanwhile = true;
+            return;
+        }
+        if !self.pausing && !matches!(self.intent, Intent::Over | Intent::Leave(_)) {
+            self.timer = None;
+            self.send_read(now);
+        }
+    }
+
+    /// The holder's child is dead, with all it left: out of the record, and say how it ended.
+    pub fn release(&mut self, ending: Ending, now: Now) {
+        self.set_out(Some(ending), Finish::Released, now);
+    }
+
+    /// We do not want the lock any more: out of the queue, or of a grant.
+    pub fn leave(&mut self, now: Now) {
+        self.set_out(None, Finish::Left, now);
+    }
+
+    /// Takes in a record that is known to have stood at some time since the last one.
+    fn learn(&mut self, record: Option<Record>, now: Now) {
+        self.unanswered.look(record.as_ref());
+        if let Some(record) = &record {
+            self.observer.look(record, now.mono);
+        }
+        self.view = Some(record);
+        self.recognise();
+    }
+
+    /// Finds our own newest sign of life in the record, whoever wrote the record.
+    fn recognise(&mut self) {
+        let Some(Some(record)) = &self.view else { return };
+        let Some(own) = record.holder(&self.params.candidate.session) else { return };
+        let Some(claim) = self.claim else { return };
+        if own.phase != Phase::Active || own.beat != claim.beat {
+            return;
+        }
+        let own = own.clone();
+        self.claim = None;
+        match &mut self.intent {
+            Intent::Seek => {
+                let generation = own.generation;
+                self.intent = Intent::Hold(Held { own, base: claim.first_sent, lost: false });
+                let previous = self.seek.previous.take();
+                self.notice(Notice::Acquired { generation, previous });
+            }
+            Intent::Hold(held) => {
+                let beat = own.beat;
+                held.own = own;
+                held.base = claim.first_sent;
+                self.notice(Notice::Renewed { beat });
+            }
+            Intent::Leave(_) | Intent::Over => {}
+        }
+    }
+
+    /// What follows from the newest record and what we want.
+    fn decide(&mut self, now: Now) {
+        let Some(view) = self.view.clone() else {
+            self.send_read(now);
+            return;
+        };
+        match self.intent {
+            Intent::Seek => self.decide_seek(view, now),
+            Intent::Hold(_) => self.decide_hold(view, now),
+            Intent::Leave(_) => self.decide_leave(view, now),
+            Intent::Over => {}
+        }
+    }
+
+    fn succeeded(&mut self) {
+        self.failures = 0;
+        self.failing_since = None;
+    }
+
+    /// A request failed. Those who seek give up in time; a holder tries on, its deadlines decide.
+    fn failed(&mut self, transient: bool, now: Now) {
+        let since = *self.failing_since.get_or_insert(now.mono);
+        self.failures = self.failures.saturating_add(1);
+        let delay = self.retry_delay();
+        match &self.intent {
+            Intent::Seek => {
+                let reach = match self.params.wait {
+                    Wait::Forever => self.params.reach,
+                    Wait::AtMost(limit) => self.params.reach.min(limit),
+                    Wait::Not => Duration::ZERO,
+                };
+                if !transient {
+                    self.give_up(Finish::Refused, now);
+                } else if now.mono.since(since) >= reach {
+                    self.give_up(Finish::Unreachable, now);
+                } else {
+                    self.set_timer(now.mono + delay.min(reach), Next::Read);
+                }
+            }
+            Intent::Leave(leaving) => {
+                let hopeless = !transient && leaving.then == Finish::Refused;
+                if !hopeless && now.mono < leaving.until {
+                    self.set_timer(now.mono + delay, Next::Read);
+                } else if matches!(leaving.then, Finish::Refused | Finish::Unreachable) {
+                    let then = leaving.then.clone();
+                    self.finish(then);
+                } else {
+                    self.finish(Finish::Stranded);
+                }
+            }
+            Intent::Hold(_) => self.set_timer(now.mono + delay, Next::Read),
+            Intent::Over => {}
+        }
+    }
+
+    /// Stops seeking over a store that does not answer. What may already stand there of us, or
+    /// may still land, is taken out if that can be done in short time.
+    fn give_up(&mut self, then: Finish, now: Now) {
+        if self.unanswered.any() || self.seek.entered() {
+            self.set_out(None, then, now);
+        } else {
+            self.finish(then);
+        }
+    }
+
+    /// Pause after the n-th failure in a row: from 0.1 s doubling to 2 s, never above H/4.
+    fn retry_delay(&mut self) -> Duration {
+        let steps = (self.failures - 1).min(6);
+        let most = (Duration::from_millis(100) * 2u32.pow(steps))
+            .min(Duration::from_secs(2))
+            .min(self.params.candidate.lease.heartbeat() / 4);
+        most.mul_f64(0.5 + 0.5 * self.rng.f64())
+    }
+
+    /// Those who queue make room after a conflict: without it, 256 arrivals delay a heartbeat by
+    /// minutes. Then they look again.
+    fn pause(&mut self, now: Now) {
+        let steps = self.conflicts.min(6);
+        let most = (Duration::from_millis(50) * 2u32.pow(steps)).min(Duration::from_secs(3));
+        self.conflicts = self.conflicts.saturating_add(1);
+        let pause = most.mul_f64(self.rng.f64());
+        self.set_timer(now.mono + pause, Next::Read);
+        self.pausing = true;
+    }
+
+    fn stands_among_holders(&self) -> bool {
+        let Some(Some(record)) = &self.view else {
+            // Under a live holder the record is put back at once; nobody else hurries.
+            return matches!(self.intent, Intent::Hold(_));
+        };
+        matches!(record.standing(&self.params.candidate.session), Standing::Holder(_))
+            || matches!(self.intent, Intent::Hold(_))
+    }
+
+    fn send_read(&mut self, now: Now) {
+        self.dispatch(Request::Read, None, now);
+    }
+
+    /// Sends `record` on the condition that the newest known one still stands.
+    fn send_write(&mut self, record: Record, now: Now) {
+        let expected = self.view.as_ref().and_then(|view| view.as_ref()).map(|view| view.stamp.clone());
+        self.stamps += 1;
+        let stamp = format!("{}/{}/{}", self.params.candidate.session, self.params.nonce, self.stamps);
+        let record = record.sealed(stamp, now.wall);
+        self.proposed = Some(record.clone());
+        self.dispatch(Request::Write { expected: expected.clone(), record }, Some(expected), now);
+    }
+
+    /// Like [`Session::send_write`], for a write that shows a sign of life of ours with `beat`.
+    fn send_claim(&mut self, record: Record, beat: u64, now: Now) {
+        self.claim = Some(Claim::renewed(self.claim, beat, now.mono, &self.unanswered));
+        self.send_write(record, now);
+    }
+
+    fn dispatch(&mut self, request: Request, condition: Option<Condition>, now: Now) {
+        self.timer = None;
+        self.pausing = false;
+        self.in_flight = Some(condition);
+        let mut timeout = self.params.candidate.lease.attempt_timeout();
+        if let (Intent::Seek, Wait::AtMost(limit)) = (&self.intent, self.params.wait) {
+            let left = limit.saturating_sub(now.mono.since(self.started));
+            timeout = timeout.min(left.max(Duration::from_secs(1)));
+        }
+        self.outputs.push_back(Output::Send { request, timeout });
+    }
+
+    fn set_timer(&mut self, at: Instant, next: Next) {
+        self.timer = Some((at, next));
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        self.outputs.push_back(Output::Notice(notice));
+    }
+
+    fn finish(&mut self, finish: Finish) {
+        self.intent = Intent::Over;
+        self.timer = None;
+        self.outputs.push_back(Output::Finished(finish));
+    }
+}
+
+impl Ending {
+    /// The lock was acquired and nothing ran under it.
+    pub const NOTHING_RAN: Self = Self { outcome: Outcome::Released, exit_code: None };
+}

@@ -1,0 +1,228 @@
+//! Getting the lock: queue, watch the holders, evict the dead, confirm a grant.
+
+use std::time::Duration;
+
+use super::{Finish, Next, Notice, Session, Wait};
+use crate::lease::record::{Holder, HolderKey, Last, Phase, Record, Standing};
+use crate::lease::time::{Instant, Now};
+use crate::lease::transition;
+
+/// How often the head of the queue looks; the waiter at place p looks p times as rarely.
+const POLL: Duration = Duration::from_millis(300);
+/// The rarest that a waiter looks.
+const POLL_MOST: Duration = Duration::from_secs(3);
+/// How often somebody looks who observes without queueing.
+const POLL_ASIDE: Duration = Duration::from_secs(1);
+
+/// What a seeker remembers between two looks.
+#[derive(Debug, Default)]
+pub(super) struct Seeking {
+    /// We stood in the record before: in the queue or as granted.
+    entered: bool,
+    /// We were granted the lock and have not confirmed.
+    granted: bool,
+    /// How the run before ours ended, if that must be told.
+    pub(super) previous: Option<Last>,
+    /// The longest patience of the holders that we saw last.
+    patience: Option<Duration>,
+    /// When the record was first found missing after we had seen a holder.
+    vanished: Option<Instant>,
+    /// Past the time to give up, still watching holders that look dead: their keys when that began.
+    doubting: Option<Vec<HolderKey>>,
+    /// What was last told about waiting.
+    told: Option<(usize, Vec<String>)>,
+}
+
+impl Seeking {
+    /// Whether the record was seen to show us.
+    pub(super) fn entered(&self) -> bool {
+        self.entered
+    }
+}
+
+impl Session {
+    pub(super) fn decide_seek(&mut self, view: Option<Record>, now: Now) {
+        let Some(record) = view else {
+            self.seek_absent(now);
+            return;
+        };
+        self.seek.vanished = None;
+        if let Some(patience) = record.holders.iter().map(Holder::patience).max() {
+            self.seek.patience = Some(patience);
+        }
+        let session = self.params.candidate.session.clone();
+        match record.standing(&session) {
+            Standing::Holder(own) if own.revoked.is_some() => {
+                if let Some(by) = own.revoked.clone() {
+                    self.set_out(None, Finish::TurnedAway(by), now);
+                }
+            }
+            Standing::Holder(own) if own.phase == Phase::Active => {
+                // Ours, and yet no claim of ours explains it: give a sign of life that does.
+                let beat = own.beat + 1;
+                self.send_claim(transition::renew(&record, &session, now.wall), beat, now);
+            }
+            Standing::Holder(own) => {
+                self.seek.entered = true;
+                self.seek.granted = true;
+                let beat = own.beat + 1;
+                self.remember_previous(&record);
+                self.send_claim(transition::confirm(&record, &self.params.candidate, now.wall), beat, now);
+            }
+            Standing::Waiter(position) => {
+                self.seek.entered = true;
+                self.seek_in_queue(&record, position, now);
+            }
+            Standing::Absent => self.seek_outside(&record, now),
+        }
+    }
+
+    /// There is no record. Whoever has seen a holder waits out its patience: it may be alive, and
+    /// puts the record back.
+    fn seek_absent(&mut self, now: Now) {
+        if let Some(patience) = self.seek.patience {
+            let vanished = *self.seek.vanished.get_or_insert(now.mono);
+            if self.wait_is_over(now) {
+                self.set_out(None, Finish::Held(Vec::new()), now);
+                return;
+            }
+            if now.mono < vanished + patience {
+                self.set_timer((now.mono + POLL).min(vanished + patience), Next::Read);
+                return;
+            }
+        }
+        self.enter(None, now);
+    }
+
+    /// The record is there and we are not in it.
+    fn seek_outside(&mut self, record: &Record, now: Now) {
+        if let Some(by) = record.removal(&self.params.candidate.session).cloned() {
+            self.set_out(None, Finish::TurnedAway(by), now);
+            return;
+        }
+        if std::mem::take(&mut self.seek.entered) && std::mem::take(&mut self.seek.granted) {
+            self.notice(Notice::GrantMissed);
+        }
+        if transition::may_enter(Some(record), self.params.candidate.mode) {
+            self.enter(Some(record), now);
+        } else if self.params.wait == Wait::Not {
+            self.seek_aside(record, now);
+        } else if self.wait_is_over(now) {
+            self.set_out(None, Finish::Held(record.holders.clone()), now);
+        } else {
+            self.enter(Some(record), now);
+        }
+    }
+
+    /// Acquires: the lock, or a place in the queue.
+    fn enter(&mut self, record: Option<&Record>, now: Now) {
+        let at_once = transition::may_enter(record, self.params.candidate.mode);
+        match transition::acquire(record, &self.params.candidate, now.wall) {
+            Some(next) if at_once => {
+                if let Some(record) = record {
+                    self.remember_previous(record);
+                }
+                self.send_claim(next, 1, now);
+            }
+            Some(next) => self.send_write(next, now),
+            None => self.set_out(None, Finish::QueueFull, now),
+        }
+    }
+
+    /// In the queue: tell, evict the dead, give up in time, look again.
+    fn seek_in_queue(&mut self, record: &Record, position: usize, now: Now) {
+        self.tell_waiting(position, record);
+        if self.evict_dead(record, now) {
+            return;
+        }
+        if self.wait_is_over(now) && !self.still_doubts(record, now) {
+            self.set_out(None, Finish::Held(record.holders.clone()), now);
+            return;
+        }
+        let place = u32::try_from(position).unwrap_or(u32::MAX);
+        let poll = POLL.saturating_mul(place).min(POLL_MOST).mul_f64(0.8 + 0.4 * self.rng.f64());
+        self.look_again(record, poll, now);
+    }
+
+    /// Not waiting, and somebody holds: that is the answer, unless the holder looks dead. Then we
+    /// watch without queueing, or a lock that only such users meet would stay dead for ever.
+    fn seek_aside(&mut self, record: &Record, now: Now) {
+        if self.evict_dead(record, now) {
+            return;
+        }
+        if !self.still_doubts(record, now) {
+            self.set_out(None, Finish::Held(record.holders.clone()), now);
+            return;
+        }
+        self.tell_waiting(0, record);
+        self.look_again(record, POLL_ASIDE, now);
+    }
+
+    fn evict_dead(&mut self, record: &Record, now: Now) -> bool {
+        let own = &self.params.candidate.session;
+        let dead = self.observer.dead(record, own, now.mono);
+        if dead.is_empty() {
+            return false;
+        }
+        let next = transition::evict(record, &dead, &self.params.candidate, now.wall);
+        match next.standing(own) {
+            Standing::Holder(holder) if holder.phase == Phase::Active => {
+                self.remember_previous(&transition::evict_only(record, &dead, now.wall));
+                self.send_claim(next, 1, now);
+            }
+            _ => self.send_write(next, now),
+        }
+        true
+    }
+
+    /// Past the time to give up: whether every holder looked dead when that time came and has
+    /// shown no sign of life since.
+    fn still_doubts(&mut self, record: &Record, now: Now) -> bool {
+        let keys: Vec<HolderKey> = record.holders.iter().map(Holder::key).collect();
+        match &self.seek.doubting {
+            Some(before) => *before == keys,
+            None => {
+                let doubtful = record.holders.iter().all(|holder| holder.looks_dead(now.wall));
+                if doubtful {
+                    self.seek.doubting = Some(keys);
+                }
+                doubtful
+            }
+        }
+    }
+
+    fn wait_is_over(&self, now: Now) -> bool {
+        self.give_up_at().is_some_and(|at| at <= now.mono)
+    }
+
+    fn give_up_at(&self) -> Option<Instant> {
+        match self.params.wait {
+            Wait::Forever => None,
+            Wait::AtMost(limit) => Some(self.started + limit),
+            Wait::Not => Some(self.started),
+        }
+    }
+
+    fn look_again(&mut self, record: &Record, poll: Duration, now: Now) {
+        let mut at = now.mono + poll;
+        if let Some(ripe) = self.observer.next_ripe(record) {
+            at = at.min(ripe.max(now.mono));
+        }
+        if let Some(give_up) = self.give_up_at().filter(|give_up| *give_up > now.mono) {
+            at = at.min(give_up);
+        }
+        self.set_timer(at, Next::Read);
+    }
+
+    fn remember_previous(&mut self, record: &Record) {
+        self.seek.previous = record.last.clone().filter(Last::needs_telling);
+    }
+
+    fn tell_waiting(&mut self, position: usize, record: &Record) {
+        let told = (position, record.holders.iter().map(|holder| holder.session.clone()).collect());
+        if self.seek.told.as_ref() != Some(&told) {
+            self.seek.told = Some(told);
+            self.notice(Notice::Waiting { position, holders: record.holders.clone() });
+        }
+    }
+}
