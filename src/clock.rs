@@ -19,7 +19,7 @@ pub trait Clock {
 
     /// Waits until `deadline`, or for one second, whichever is shorter: timers of the runtime do
     /// not count during suspend, so that a long one would oversleep. The caller looks again.
-    fn sleep_until(&self, deadline: Instant) -> impl Future<Output = ()>;
+    fn sleep_until(&self, deadline: Instant) -> impl Future<Output = ()> + Send;
 }
 
 /// The longest a sleeper goes without looking at the clock.

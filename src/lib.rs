@@ -4,5 +4,6 @@
 pub mod clock;
 pub mod error;
 pub mod lease;
+pub mod lock;
 pub mod report;
 pub mod store;

@@ -28,5 +28,5 @@ pub use record::{
     Holder, HolderKey, Intervention, KEY_PREFIX, Last, LockName, MAX_WAITERS, Mode, NameError, Outcome,
     Phase, Record, RecordError, Removed, Stamp, Standing, Waiter,
 };
-pub use session::Session;
+pub use session::{Session, Tenure};
 pub use time::{Deadlines, GRANT_PATIENCE, Instant, Lease, Now};

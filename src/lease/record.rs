@@ -154,11 +154,18 @@ impl Holder {
         }
     }
 
+    /// The holder's lease. A length that no lease has, which [`Record::check`] turns away, counts
+    /// as the nearest one that has.
+    pub fn lease(&self) -> Lease {
+        let length = Duration::from_millis(self.lease_ms).clamp(Lease::MIN, Lease::MAX);
+        Lease::new(length).unwrap_or_default()
+    }
+
     /// How long the key must stay the same before the holder may be evicted.
     pub fn patience(&self) -> Duration {
         match self.phase {
             Phase::Granted => GRANT_PATIENCE,
-            Phase::Active => Duration::from_millis(self.lease_ms) * 11 / 10,
+            Phase::Active => self.lease().patience(),
         }
     }
 
@@ -339,7 +346,7 @@ impl Record {
     }
 
     /// Marks a write: who made it, when, and how long the store keeps it at least.
-    pub(super) fn sealed(mut self, stamp: Stamp, wall: Timestamp) -> Self {
+    pub(crate) fn sealed(mut self, stamp: Stamp, wall: Timestamp) -> Self {
         self.stamp = stamp;
         self.updated_at = wall;
         let keep = epoch_seconds(wall).saturating_add(KEPT.as_secs());

@@ -3,11 +3,14 @@
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Nanoseconds of a monotonic clock that keeps counting while the machine is suspended.
 ///
 /// Only differences mean anything, and only within one machine: instants are never written to a
-/// record and never compared between machines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// record and never compared between machines. (Two processes of one machine may exchange them.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Instant(u64);
 
 impl Instant {
@@ -53,6 +56,12 @@ pub struct Now {
 /// The length of a lease and everything that is derived from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease(Duration);
+
+impl Default for Lease {
+    fn default() -> Self {
+        Self(Self::DEFAULT)
+    }
+}
 
 impl Lease {
     /// The shortest lease: below it one slow request would cost a heartbeat.

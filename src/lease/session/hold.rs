@@ -1,17 +1,14 @@
 //! Keeping the lock: heartbeats, a record that vanished, a lock that is lost.
 
-use super::{Held, Intent, Loss, Next, Notice, Session};
+use super::{Held, Intent, Loss, Next, Notice, Session, Tenure};
 use crate::lease::record::{Record, Standing};
 use crate::lease::time::Now;
 use crate::lease::transition;
 
 impl Session {
     pub(super) fn decide_hold(&mut self, view: Option<Record>, now: Now) {
-        let Intent::Hold(Held { own, base, lost }) = &self.intent else { return };
-        if *lost {
-            return;
-        }
-        let (own, base) = (own.clone(), *base);
+        let Intent::Hold(Held { tenure, lost: false }) = &self.intent else { return };
+        let Tenure { own, base } = tenure.clone();
         let lease = self.params.candidate.lease;
         let alive = now.mono < lease.deadlines(base).kill;
         let Some(record) = view else {

@@ -25,7 +25,26 @@ use super::observer::Observer;
 use super::record::{Holder, Intervention, Last, Outcome, Phase, Record, Stamp, Standing};
 use super::time::{Deadlines, Instant, Now};
 use super::transition::{Candidate, Ending};
+use serde::{Deserialize, Serialize};
+
 use super::writes::{Claim, Condition, Unanswered};
+
+/// A lock as its holder knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tenure {
+    /// The holder's entry as it last was known to stand in the record.
+    pub own: Holder,
+    /// The instant that the lease counts from: before the first send of the newest sign of life
+    /// that took effect.
+    pub base: Instant,
+}
+
+impl Tenure {
+    /// The deadlines that follow.
+    pub fn deadlines(&self) -> Deadlines {
+        self.own.lease().deadlines(self.base)
+    }
+}
 
 /// How long to wait for the lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,10 +199,7 @@ enum Intent {
 /// The lock as we hold it.
 #[derive(Debug)]
 struct Held {
-    /// Our entry as it last was known to stand in the record.
-    own: Holder,
-    /// The instant before the first send of the newest sign of life that took effect.
-    base: Instant,
+    tenure: Tenure,
     /// We know that it is not ours any more.
     lost: bool,
 }
@@ -264,6 +280,13 @@ impl Session {
         session
     }
 
+    /// A session that goes on for one whose process died while it held the lock.
+    pub fn resume(params: Params, tenure: Tenure, now: Now) -> Self {
+        let mut session = Self::new(params, now);
+        session.intent = Intent::Hold(Held { tenure, lost: false });
+        session
+    }
+
     /// The next thing to be done, until there is none.
     pub fn poll(&mut self) -> Option<Output> {
         self.outputs.pop_front()
@@ -274,12 +297,17 @@ impl Session {
         self.timer.map(|(at, _)| at)
     }
 
-    /// The deadlines of the lease while we hold the lock.
-    pub fn deadlines(&self) -> Option<Deadlines> {
+    /// The lock as we hold it; `None` while we do not.
+    pub fn tenure(&self) -> Option<&Tenure> {
         match &self.intent {
-            Intent::Hold(held) => Some(self.params.candidate.lease.deadlines(held.base)),
+            Intent::Hold(held) => Some(&held.tenure),
             _ => None,
         }
+    }
+
+    /// The deadlines of the lease while we hold the lock.
+    pub fn deadlines(&self) -> Option<Deadlines> {
+        self.tenure().map(Tenure::deadlines)
     }
 
     /// The answer to the request under way has arrived at `now`.
@@ -379,14 +407,14 @@ impl Session {
         match &mut self.intent {
             Intent::Seek => {
                 let generation = own.generation;
-                self.intent = Intent::Hold(Held { own, base: claim.first_sent, lost: false });
+                let tenure = Tenure { own, base: claim.first_sent };
+                self.intent = Intent::Hold(Held { tenure, lost: false });
                 let previous = self.seek.previous.take();
                 self.notice(Notice::Acquired { generation, previous });
             }
             Intent::Hold(held) => {
                 let beat = own.beat;
-                held.own = own;
-                held.base = claim.first_sent;
+                held.tenure = Tenure { own, base: claim.first_sent };
                 self.notice(Notice::Renewed { beat });
             }
             Intent::Leave(_) | Intent::Over => {}

@@ -1,0 +1,132 @@
+//! The loop between a session and its store.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+
+use super::{Update, Wish};
+use crate::clock::Clock;
+use crate::lease::session::{Answer, Notice, Output, Request};
+use crate::lease::{LockName, Session};
+use crate::store::{Store, StoreError, StoreResult, Swap, Unavailable, Watch};
+
+/// A request under way and its answer to be.
+type Flight = Pin<Box<dyn Future<Output = (Answer, Option<StoreError>)> + Send>>;
+
+/// How long after its own timeout a request is given up, whatever its store does. Stores keep
+/// their timeouts; the difference is what they may spend on fresh credentials.
+const GRACE: Duration = Duration::from_secs(10);
+
+pub(super) async fn drive<C: Clock>(
+    mut session: Session,
+    name: LockName,
+    store: Arc<dyn Store>,
+    clock: C,
+    mut wishes: UnboundedReceiver<Wish>,
+    updates: UnboundedSender<Update>,
+) {
+    let (notify, mut changed) = mpsc::channel(1);
+    let mut watch: Option<Box<dyn Watch>> = None;
+    let mut flight: Option<Flight> = None;
+    let mut newest_error = None;
+    loop {
+        while let Some(output) = session.poll() {
+            match output {
+                Output::Send { request, timeout } => {
+                    flight = Some(Box::pin(perform(store.clone(), name.clone(), request, timeout)));
+                }
+                Output::Notice(notice) => {
+                    // A wake-up is worth its price to those who wait, and to a holder that may be
+                    // asked to stop.
+                    let worth = matches!(notice, Notice::Waiting { .. } | Notice::Acquired { .. });
+                    if worth && watch.is_none() {
+                        watch = store.watch(&name, notify.clone());
+                    }
+                    tell(&updates, Update::Notice(notice, session.tenure().cloned().map(Box::new)));
+                }
+                Output::Finished(finish) => {
+                    let error = (!finish.is_clean()).then_some(newest_error).flatten();
+                    tell(&updates, Update::Finished(finish, error));
+                    return;
+                }
+            }
+        }
+        tokio::select! {
+            biased;
+            wish = wishes.recv() => match wish {
+                Some(Wish::Release(ending)) => session.release(ending, clock.now()),
+                Some(Wish::Leave) => session.leave(clock.now()),
+                // Whoever asked for the lock is gone. Its child may be alive, so that a release
+                // is not ours to decide: the lease runs out.
+                None => return,
+            },
+            (answer, error) = landed(&mut flight) => {
+                flight = None;
+                if let Some(error) = error {
+                    tell(&updates, Update::Trouble(error.clone()));
+                    newest_error = Some(error);
+                }
+                session.answered(answer, clock.now());
+            }
+            () = due(&clock, &session) => session.tick(clock.now()),
+            Some(()) = changed.recv() => session.changed(clock.now()),
+        }
+    }
+}
+
+fn tell(updates: &UnboundedSender<Update>, update: Update) {
+    // Nobody listens any more: the wishes' end says so too, and ends the loop.
+    let _ = updates.send(update);
+}
+
+async fn landed(flight: &mut Option<Flight>) -> (Answer, Option<StoreError>) {
+    match flight {
+        Some(flight) => flight.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn due<C: Clock>(clock: &C, session: &Session) {
+    match session.deadline() {
+        Some(deadline) => clock.sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn perform(
+    store: Arc<dyn Store>,
+    name: LockName,
+    request: Request,
+    timeout: Duration,
+) -> (Answer, Option<StoreError>) {
+    let result = match request {
+        Request::Read => bounded(store.read(&name, timeout), timeout).await.map(Answer::Read),
+        Request::Write { expected, record } => {
+            let swap = store.swap(&name, expected.as_ref(), &record, timeout);
+            bounded(swap, timeout).await.map(|swap| match swap {
+                Swap::Written => Answer::Written,
+                Swap::Conflict(record) => Answer::Conflict(record),
+            })
+        }
+    };
+    match result {
+        Ok(answer) => (answer, None),
+        Err(error) => {
+            let answer = Answer::Failed { refused: error.refused(), transient: error.is_transient() };
+            (answer, Some(error))
+        }
+    }
+}
+
+async fn bounded<T>(request: impl Future<Output = StoreResult<T>>, timeout: Duration) -> StoreResult<T> {
+    let limit = timeout + GRACE;
+    tokio::time::timeout(limit, request).await.unwrap_or_else(|_| {
+        Err(StoreError::Unavailable {
+            kind: Unavailable::Timeout,
+            message: format!("the store gave no answer within {} s", limit.as_secs()),
+        })
+    })
+}
