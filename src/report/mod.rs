@@ -1,1 +1,19 @@
+//! What tfguard says, and how: every [`Event`] once as data, given its form by [`text`] or
+//! [`json`], written by the [`Reporter`] on a thread of its own, so that a stalled terminal or
+//! pipe never delays a heartbeat. [`output`] carries the child's own lines in the NDJSON format.
+
 pub mod event;
+pub mod human;
+pub mod json;
+pub mod output;
+pub mod reporter;
+pub mod shared;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod text;
+pub mod trace;
+
+pub use event::{Ended, Event, Level, Party, SignalAction};
+pub use output::{JsonOutput, Stream};
+pub use reporter::{Destination, Reporter};
+pub use shared::SharedWriter;

@@ -1,0 +1,271 @@
+//! The raw arguments, as clap reads them. Nothing here is interpreted: values are still text, so
+//! that a flag, a variable and the file go through the same checks in [`super::resolve`].
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
+
+const ABOUT: &str =
+    "Runs Terraform under one pipeline-level lock: queued in order, stopped cleanly, always released";
+
+const EXAMPLES: &str = "\
+Examples:
+  tfguard apply -- -auto-approve          apply under the lock of this directory
+  tfguard plan -- -out=p && tfguard apply -- p
+  tfguard --lock prod --table terraform-lock apply -- -auto-approve
+  tfguard exec --lock prod -- terragrunt run-all apply
+  tfguard status                          who holds the lock, who waits
+
+Everything after -- reaches the child unchanged and in order. Options stand before it, on either side
+of the command. Each may also be given as the variable in brackets, or under its long name in
+tfguard.toml in the working directory or a parent inside the repository; a flag wins over a variable,
+a variable over the file.
+
+Exit codes: the child's own when it ran to its end, 128+n when signal n ended it; 64 wrong usage,
+66 no configuration, 69 store not reachable, 75 lock not got, 76 lock lost, 77 no credentials,
+78 wrong set-up, 126/127 Terraform cannot be run or found.";
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tfguard",
+    version,
+    about = ABOUT,
+    after_help = EXAMPLES,
+    max_term_width = 100,
+    args_override_self = true,
+    disable_help_subcommand = true,
+    subcommand_required = true
+)]
+pub struct Args {
+    /// Options before the command.
+    #[command(flatten)]
+    pub options: Options,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run `terraform init` under the lock
+    #[command(
+        after_help = "Example:\n  tfguard init -- -upgrade",
+        override_usage = "tfguard init [OPTIONS] [-- ARGS]",
+        args_override_self = true
+    )]
+    Init(Terraform),
+    /// Run `terraform plan` under the lock
+    #[command(
+        after_help = "Examples:\n  tfguard plan -- -out=p\n  tfguard plan --shared -- -detailed-exitcode",
+        override_usage = "tfguard plan [OPTIONS] [-- ARGS]",
+        args_override_self = true
+    )]
+    Plan(Terraform),
+    /// Run `terraform apply` under the lock
+    #[command(
+        after_help = "Examples:\n  tfguard apply -- -auto-approve\n  tfguard apply --wait-timeout 20m -- p",
+        override_usage = "tfguard apply [OPTIONS] [-- ARGS]",
+        args_override_self = true
+    )]
+    Apply(Terraform),
+    /// Run `terraform destroy` under the lock
+    #[command(
+        after_help = "Example:\n  tfguard destroy -- -auto-approve",
+        override_usage = "tfguard destroy [OPTIONS] [-- ARGS]",
+        args_override_self = true
+    )]
+    Destroy(Terraform),
+    /// Run any command under the lock
+    #[command(
+        after_help = "Examples:\n  tfguard exec -- make deploy\n  tfguard exec --lock prod -- terragrunt run-all apply",
+        override_usage = "tfguard exec [OPTIONS] -- CMD [ARGS]",
+        args_override_self = true
+    )]
+    Exec(Exec),
+    /// Show who holds the lock and who waits
+    #[command(
+        after_help = "Examples:\n  tfguard status\n  tfguard status --json\n  tfguard status --check || echo busy",
+        args_override_self = true
+    )]
+    Status(Status),
+    /// Ask the holder to stop and release the lock, or take it away
+    #[command(
+        after_help = "Examples:\n  tfguard unlock --reason 'runner was deleted'\n  \
+                      tfguard unlock --reason 'stuck in the queue' --session ID --yes",
+        args_override_self = true
+    )]
+    Unlock(Unlock),
+    /// Print a completion script
+    #[command(after_help = "Example:\n  tfguard completions bash > /etc/bash_completion.d/tfguard")]
+    Completions {
+        /// The shell to complete for
+        shell: Shell,
+    },
+}
+
+/// `init`, `plan`, `apply`, `destroy`.
+#[derive(Debug, clap::Args)]
+pub struct Terraform {
+    /// Options after the command.
+    #[command(flatten)]
+    pub options: Options,
+    /// Arguments for Terraform, passed on unchanged
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<OsString>,
+}
+
+/// `exec`.
+#[derive(Debug, clap::Args)]
+pub struct Exec {
+    /// Options after the command.
+    #[command(flatten)]
+    pub options: Options,
+    /// The command to run and its arguments
+    #[arg(last = true, value_name = "CMD")]
+    pub argv: Vec<OsString>,
+}
+
+/// `status`.
+#[derive(Debug, clap::Args)]
+pub struct Status {
+    /// Options after the command.
+    #[command(flatten)]
+    pub options: Options,
+    /// Print one JSON document instead of text (also with --log-format json)
+    #[arg(long)]
+    pub json: bool,
+    /// Exit with 75 when the lock is held
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// `unlock`.
+#[derive(Debug, clap::Args)]
+pub struct Unlock {
+    /// Options after the command.
+    #[command(flatten)]
+    pub options: Options,
+    /// The entry to take out: a holder or a waiter, as `status` names it. Default: the holder
+    #[arg(long, value_name = "ID")]
+    pub session: Option<String>,
+    /// Take the entry out at once instead of asking it to stop. Two runs may then overlap
+    #[arg(long)]
+    pub now: bool,
+    /// Do not ask; needed where there is no terminal
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// The options that every command takes, before or after its name.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Options {
+    /// Run in this directory; also -chdir=DIR [TFGUARD_CHDIR] [default: .]
+    #[arg(short = 'C', long, value_name = "DIR", help_heading = "Options")]
+    pub chdir: Option<PathBuf>,
+    /// Name of the lock [TFGUARD_LOCK] [default: the directory, for local state]
+    #[arg(long, value_name = "NAME", help_heading = "Lock")]
+    pub lock: Vec<String>,
+    /// Hold the lock together with other shared runs; for plan and exec [TFGUARD_SHARED]
+    #[arg(long, help_heading = "Lock")]
+    pub shared: bool,
+    /// Why, for those who meet the lock; `unlock` needs it [TFGUARD_REASON]
+    #[arg(long, value_name = "TEXT", help_heading = "Lock")]
+    pub reason: Option<String>,
+    /// Length of the lease, 10s to 1h: a run that died blocks others this long [TFGUARD_LEASE]
+    /// [default: 3m]
+    #[arg(long, value_name = "D", help_heading = "Lock")]
+    pub lease: Option<String>,
+    /// Give up with 75 after waiting this long; 0 is --no-wait [TFGUARD_WAIT_TIMEOUT] [default:
+    /// wait without limit]
+    #[arg(long, value_name = "D", help_heading = "Lock", conflicts_with = "no_wait")]
+    pub wait_timeout: Option<String>,
+    /// Give up with 75 at once when the lock is held
+    #[arg(long, help_heading = "Lock")]
+    pub no_wait: bool,
+    /// Where locks live: auto, dynamodb or local [TFGUARD_STORE] [default: auto]
+    #[arg(long, value_name = "STORE", help_heading = "Store")]
+    pub store: Option<String>,
+    /// DynamoDB table; implies --store dynamodb [TFGUARD_TABLE]
+    #[arg(long, value_name = "NAME", help_heading = "Store")]
+    pub table: Option<String>,
+    /// AWS region [TFGUARD_REGION] [default: as the AWS CLI]
+    #[arg(long, value_name = "R", help_heading = "Store")]
+    pub region: Option<String>,
+    /// Another DynamoDB endpoint [TFGUARD_ENDPOINT_URL]
+    #[arg(long, value_name = "URL", help_heading = "Store")]
+    pub endpoint_url: Option<String>,
+    /// AWS profile [TFGUARD_PROFILE]
+    #[arg(long, value_name = "P", help_heading = "Store")]
+    pub profile: Option<String>,
+    /// Folder of the local store [TFGUARD_LOCAL_DIR] [default: .tfguard beside local state, else
+    /// the user's state directory]
+    #[arg(long, value_name = "DIR", help_heading = "Store")]
+    pub local_dir: Option<PathBuf>,
+    /// Kill a child that has not stopped this long after its interrupt [TFGUARD_STOP_TIMEOUT]
+    /// [default: as long as the lease lasts]
+    #[arg(long, value_name = "D", help_heading = "Child")]
+    pub stop_timeout: Option<String>,
+    /// Stop the child gracefully this long after the start [TFGUARD_DEADLINE] [default: never]
+    #[arg(long, value_name = "D", help_heading = "Child")]
+    pub deadline: Option<String>,
+    /// Terraform to run [TFGUARD_TERRAFORM_BIN] [default: terraform, then tofu, from PATH]
+    #[arg(long, value_name = "PATH", help_heading = "Child")]
+    pub terraform_bin: Option<PathBuf>,
+    /// Run init first: auto, always or never; for plan, apply and destroy [default: auto]
+    #[arg(long, value_name = "WHEN", help_heading = "Child")]
+    pub init: Option<String>,
+    /// Form of our own messages: text on stderr, or json on stdout together with the child's
+    /// output [TFGUARD_LOG_FORMAT] [default: text]
+    #[arg(long, value_name = "FORMAT", help_heading = "Output")]
+    pub log_format: Option<String>,
+    /// Append our own messages to this file as NDJSON [TFGUARD_LOG_FILE]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub log_file: Option<PathBuf>,
+    /// Say more
+    #[arg(short, long, help_heading = "Output", conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// Say warnings and errors only
+    #[arg(short, long, help_heading = "Output")]
+    pub quiet: bool,
+    /// Colour: auto, always or never [NO_COLOR] [default: auto]
+    #[arg(long, value_name = "WHEN", help_heading = "Output")]
+    pub color: Option<String>,
+}
+
+impl Options {
+    /// These options, given before the command, with those given after it, which win. Locks add
+    /// up: two names for one lock are a mistake, wherever they stand.
+    #[must_use]
+    pub fn then(self, after: Self) -> Self {
+        let waits = after.no_wait || after.wait_timeout.is_some();
+        let talks = after.verbose || after.quiet;
+        Self {
+            chdir: after.chdir.or(self.chdir),
+            lock: [self.lock, after.lock].concat(),
+            shared: after.shared || self.shared,
+            reason: after.reason.or(self.reason),
+            lease: after.lease.or(self.lease),
+            wait_timeout: if waits { after.wait_timeout } else { self.wait_timeout },
+            no_wait: if waits { after.no_wait } else { self.no_wait },
+            store: after.store.or(self.store),
+            table: after.table.or(self.table),
+            region: after.region.or(self.region),
+            endpoint_url: after.endpoint_url.or(self.endpoint_url),
+            profile: after.profile.or(self.profile),
+            local_dir: after.local_dir.or(self.local_dir),
+            stop_timeout: after.stop_timeout.or(self.stop_timeout),
+            deadline: after.deadline.or(self.deadline),
+            terraform_bin: after.terraform_bin.or(self.terraform_bin),
+            init: after.init.or(self.init),
+            log_format: after.log_format.or(self.log_format),
+            log_file: after.log_file.or(self.log_file),
+            verbose: if talks { after.verbose } else { self.verbose },
+            quiet: if talks { after.quiet } else { self.quiet },
+            color: after.color.or(self.color),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! A command line, understood: what [`super::resolve()`] makes of it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::target::Wish;
+use crate::lease::{Lease, Mode};
+use crate::report::Level;
+use crate::terraform::args::Command;
+use crate::terraform::init::InitPolicy;
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// A Terraform command under the lock.
+    Terraform {
+        /// Which.
+        command: Command,
+        /// The user's arguments, as they were given.
+        args: Vec<OsString>,
+        /// Whether `init` comes first; [`InitPolicy::Never`] for `init` itself.
+        init: InitPolicy,
+    },
+    /// Any command under the lock; at least the program.
+    Exec {
+        /// Program and arguments.
+        argv: Vec<OsString>,
+    },
+    /// Show the lock.
+    Status {
+        /// As one JSON document.
+        json: bool,
+        /// 75 when held.
+        check: bool,
+    },
+    /// Stop or remove an entry.
+    Unlock {
+        /// Whose; `None`: the holder's.
+        session: Option<String>,
+        /// At once, without asking it.
+        now: bool,
+        /// Without asking the user.
+        yes: bool,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// How long to wait for the lock.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Wait {
+    /// As long as it takes.
+    #[default]
+    Forever,
+    /// Not at all.
+    No,
+    /// At most this long.
+    AtMost(Duration),
+}
+
+/// The values of `--log-format`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Lines for people on stderr.
+    #[default]
+    Text,
+    /// NDJSON on stdout.
+    Json,
+}
+
+/// The values of `--color`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Colour {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Also into files and pipes.
+    Always,
+    /// None.
+    Never,
+}
+
+impl Colour {
+    /// Whether our lines on stderr have colour.
+    pub fn on_stderr(self) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never,
+        }
+    }
+}
+
+/// Where our own messages go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// Their form.
+    pub format: Format,
+    /// A file that takes them too, as NDJSON.
+    pub file: Option<PathBuf>,
+    /// The lowest level that is shown.
+    pub level: Level,
+    /// Colour.
+    pub colour: Colour,
+}
+
+/// A command line, understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// What to do.
+    pub action: Action,
+    /// The directory to run in, absolute. It may not exist.
+    pub directory: PathBuf,
+    /// Which lock in which store was asked for.
+    pub wish: Wish,
+    /// How the lock is held.
+    pub mode: Mode,
+    /// The length of the lease.
+    pub lease: Lease,
+    /// How long to wait for the lock.
+    pub wait: Wait,
+    /// How long a graceful stop may take; `None`: as long as the lease lasts.
+    pub stop_timeout: Option<Duration>,
+    /// When to stop the child, counted from the start.
+    pub deadline: Option<Duration>,
+    /// The Terraform to run: absolute, or a bare name to look for on `PATH`.
+    pub terraform_bin: Option<PathBuf>,
+    /// Where messages go.
+    pub log: Log,
+    /// Why the run is made.
+    pub reason: Option<String>,
+    /// The `tfguard.toml` that took part.
+    pub file: Option<PathBuf>,
+}

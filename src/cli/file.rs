@@ -1,0 +1,109 @@
+//! `tfguard.toml`: the options of a repository, under their long names.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::error::Error;
+use crate::escape;
+
+/// Its name.
+const NAME: &str = "tfguard.toml";
+
+/// What the file may hold. What belongs to one run only (`--chdir`, `--shared`, `--reason`, `-v`,
+/// `-q`) does not stand in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct File {
+    pub(super) lock: Option<String>,
+    pub(super) store: Option<String>,
+    pub(super) table: Option<String>,
+    pub(super) region: Option<String>,
+    pub(super) endpoint_url: Option<String>,
+    pub(super) profile: Option<String>,
+    pub(super) local_dir: Option<PathBuf>,
+    pub(super) lease: Option<Time>,
+    pub(super) wait_timeout: Option<Time>,
+    pub(super) stop_timeout: Option<Time>,
+    pub(super) deadline: Option<Time>,
+    pub(super) terraform_bin: Option<PathBuf>,
+    pub(super) init: Option<String>,
+    pub(super) log_format: Option<String>,
+    pub(super) log_file: Option<PathBuf>,
+    pub(super) color: Option<String>,
+}
+
+/// A duration: a text, or a whole number of seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Time {
+    /// `"3m"`
+    Text(String),
+    /// `180`
+    Seconds(u32),
+}
+
+impl Time {
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Seconds(seconds) => seconds.to_string(),
+        }
+    }
+}
+
+/// The file that counts for `directory`, with the path it was found at: the nearest one, from the
+/// directory up to the one that holds `.git`. Without a repository only the directory itself is
+/// looked at, so that nothing from somebody else's home or `/tmp` takes part.
+///
+/// # Errors
+/// [`Error::Config`], naming the file and what is wrong with it.
+pub(super) fn find(directory: &Path) -> Result<Option<(PathBuf, File)>, Error> {
+    // A directory that does not exist is told of later, better.
+    let Ok(directory) = directory.canonicalize() else { return Ok(None) };
+    let up_to = directory.ancestors().position(|folder| folder.join(".git").exists()).unwrap_or(0);
+    let found =
+        directory.ancestors().take(up_to + 1).map(|folder| folder.join(NAME)).find(|path| path.is_file());
+    let Some(path) = found else { return Ok(None) };
+    let shown = escape::field(&path.to_string_lossy()).into_owned();
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| Error::Config(format!("{shown} cannot be read: {error}")))?;
+    let mut file = read(&text).map_err(|cause| Error::Config(format!("{shown}: {cause}")))?;
+    let folder = path.parent().unwrap_or(&directory);
+    for relative in [&mut file.local_dir, &mut file.log_file] {
+        *relative = relative.take().map(|path| folder.join(path));
+    }
+    // A bare name is looked for on PATH.
+    file.terraform_bin =
+        file.terraform_bin.map(|bin| if bin.components().count() > 1 { folder.join(bin) } else { bin });
+    Ok(Some((path, file)))
+}
+
+fn read(text: &str) -> Result<File, String> {
+    toml::from_str(text).map_err(|error| {
+        let line =
+            error.span().map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        format!("line {line}: {}", error.message())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_the_long_names_of_the_options() {
+        let file =
+            read("lock = \"prod\"\nlease = 60\nwait-timeout = \"1h 30m\"\nlog-file = \"x\"\n").unwrap();
+        assert_eq!(file.lock.as_deref(), Some("prod"));
+        assert_eq!(file.lease.as_ref().map(Time::text).as_deref(), Some("60"));
+        assert_eq!(file.wait_timeout.as_ref().map(Time::text).as_deref(), Some("1h 30m"));
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line() {
+        let error = read("lock = \"prod\"\ntabel = \"x\"\n").unwrap_err();
+        assert!(error.starts_with("line 2: ") && error.contains("tabel"), "{error}");
+        assert!(read("lock = 7").unwrap_err().starts_with("line 1: "));
+    }
+}

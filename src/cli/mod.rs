@@ -1,0 +1,17 @@
+//! The command line: raw arguments ([`args`]) apart from the resolved configuration
+//! ([`config`]), which lock and store they stand for ([`target`]), and what `status` shows.
+
+pub mod args;
+pub mod config;
+mod duration;
+mod file;
+mod origin;
+pub mod parse;
+pub mod resolve;
+pub mod status;
+pub mod target;
+
+pub use config::{Action, Colour, Config, Format, Log, Wait};
+pub use parse::{Parsed, parse};
+pub use resolve::{Surroundings, resolve};
+pub use target::{StorePlan, Target};

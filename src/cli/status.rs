@@ -1,0 +1,216 @@
+//! What `status` shows. Everything from the record is escaped: others can write to it.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::escape;
+use crate::lease::{
+    Holder, Identity, Intervention, Last, LockName, Mode, Outcome, Phase, Record, RecordError,
+};
+use crate::report::{human, json as ndjson};
+
+/// A lock as it was found.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// The lock.
+    pub lock: &'a LockName,
+    /// Its store in words.
+    pub store: &'a str,
+    /// Its record, `None` where it was never taken, or why it cannot be read.
+    pub record: Result<Option<&'a Record>, &'a RecordError>,
+    /// The time by this machine's wall clock.
+    pub now: Timestamp,
+}
+
+/// For people; every line ends with a newline.
+pub fn text(view: View<'_>) -> String {
+    let mut shown = String::new();
+    let lock = escape::bounded(view.lock.as_str(), 1024);
+    // Writing into a String cannot fail.
+    let _ = writeln!(shown, "lock   {lock}\nstore  {}", escape::line(view.store));
+    match view.record {
+        Err(error) => {
+            let _ = writeln!(shown, "state  unreadable: {}", escape::line(&error.to_string()));
+        }
+        Ok(None) => shown.push_str("state  free, never held\n"),
+        Ok(Some(record)) => record_text(&mut shown, record, view.now),
+    }
+    shown
+}
+
+fn record_text(shown: &mut String, record: &Record, now: Timestamp) {
+    let _ = match record.holders.first() {
+        None => writeln!(shown, "state  free (generation {})", record.generation),
+        Some(first) => {
+            let mode = if first.mode == Mode::Shared { ", shared" } else { "" };
+            writeln!(shown, "state  held{mode} (generation {})", record.generation)
+        }
+    };
+    for holder in &record.holders {
+        let _ = writeln!(shown, "holder {}", human::identity(&holder.identity));
+        let _ = writeln!(shown, "       {}", holder_facts(holder, now));
+        if let Some(by) = &holder.revoked {
+            let _ = writeln!(shown, "       asked to stop by {}", intervention(by, now));
+        }
+        let _ = writeln!(shown, "       session {}", escape::field(&holder.session));
+    }
+    for (index, waiter) in record.queue.iter().enumerate() {
+        let mode = if waiter.mode == Mode::Shared { ", shared" } else { "" };
+        let _ = writeln!(
+            shown,
+            "wait {:<2}{}{mode}, for {}\n       session {}",
+            index + 1,
+            human::identity(&waiter.identity),
+            human::since(waiter.asked_at, now),
+            escape::field(&waiter.session)
+        );
+    }
+    if let Some(last) = &record.last {
+        let _ = writeln!(shown, "last   {}", last_text(last, now));
+    }
+}
+
+fn holder_facts(holder: &Holder, now: Timestamp) -> String {
+    let phase = match holder.phase {
+        Phase::Granted => "granted, about to start",
+        Phase::Active => "active",
+    };
+    let run = holder.run.map_or(String::new(), |run| format!(", run {run}"));
+    let dead = if holder.looks_dead(now) { ", which looks dead" } else { "" };
+    format!(
+        "{phase}{run}, since {} ({}), last sign of life {} ago{dead} (lease {})",
+        holder.granted_at.strftime("%Y-%m-%d %H:%M:%SZ"),
+        human::since(holder.granted_at, now),
+        human::since(holder.renewed_at, now),
+        human::duration(Duration::from_millis(holder.lease_ms))
+    )
+}
+
+fn last_text(last: &Last, now: Timestamp) -> String {
+    let run = last.run.map_or(String::new(), |run| format!("run {run} "));
+    let code = last.exit_code.map_or(String::new(), |code| format!(" with exit code {code}"));
+    let by = last.by.as_ref().map_or(String::new(), |by| format!(" by {}", intervention(by, now)));
+    format!(
+        "{run}{}{code}{by}, {} ago: {}",
+        outcome(last.outcome),
+        human::since(last.at, now),
+        human::identity(&last.identity)
+    )
+}
+
+fn intervention(by: &Intervention, now: Timestamp) -> String {
+    format!("{} {} ago (\"{}\")", escape::field(&by.by), human::since(by.at, now), escape::field(&by.reason))
+}
+
+fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Released => "released",
+        Outcome::Crashed => "crashed",
+        Outcome::Expired => "expired",
+        Outcome::Forced => "forced",
+    }
+}
+
+/// One JSON document on one line, with its newline. Stable: fields are added, never changed.
+///
+/// `lock`, `store`, `state` (`free`, `held`, `unreadable`), `error` (`unreadable` only),
+/// `generation`, `runs`, `holders[]` (`session`, `mode`, `phase`, `run`, `generation`, `beat`,
+/// `lease_ms`, `asked_at`, `granted_at`, `renewed_at`, `looks_dead`, `revoked`, `identity`),
+/// `queue[]` (`position`, `session`, `mode`, `asked_at`, `identity`), `last` (`run`, `session`,
+/// `outcome`, `exit_code`, `at`, `by`, `acknowledged`, `identity`). What is unknown is `null`.
+pub fn json(view: View<'_>) -> Vec<u8> {
+    let mut document = json!({
+        "lock": view.lock,
+        "store": escape::line(view.store),
+        "state": "free",
+        "generation": null,
+        "holders": [],
+        "queue": [],
+        "last": null,
+        "runs": 0,
+    });
+    match view.record {
+        Err(error) => {
+            document["state"] = "unreadable".into();
+            document["error"] = escape::line(&error.to_string()).into();
+        }
+        Ok(None) => {}
+        Ok(Some(record)) => {
+            document["state"] = if record.is_free() { "free" } else { "held" }.into();
+            document["generation"] = record.generation.into();
+            document["runs"] = record.runs.into();
+            document["holders"] = record.holders.iter().map(|holder| holder_json(holder, view.now)).collect();
+            let queue = record.queue.iter().enumerate().map(|(index, waiter)| {
+                json!({
+                    "position": index + 1,
+                    "session": escape::field(&waiter.session),
+                    "mode": waiter.mode,
+                    "asked_at": ndjson::timestamp(waiter.asked_at),
+                    "identity": identity_json(&waiter.identity),
+                })
+            });
+            document["queue"] = queue.collect();
+            document["last"] = record.last.as_ref().map_or(Value::Null, last_json);
+        }
+    }
+    let mut line = ndjson::to_bytes(&document);
+    line.push(b'\n');
+    line
+}
+
+fn holder_json(holder: &Holder, now: Timestamp) -> Value {
+    json!({
+        "session": escape::field(&holder.session),
+        "mode": holder.mode,
+        "phase": holder.phase,
+        "run": holder.run,
+        "generation": holder.generation,
+        "beat": holder.beat,
+        "lease_ms": holder.lease_ms,
+        "asked_at": ndjson::timestamp(holder.asked_at),
+        "granted_at": ndjson::timestamp(holder.granted_at),
+        "renewed_at": ndjson::timestamp(holder.renewed_at),
+        "looks_dead": holder.looks_dead(now),
+        "revoked": holder.revoked.as_ref().map(intervention_json),
+        "identity": identity_json(&holder.identity),
+    })
+}
+
+fn last_json(last: &Last) -> Value {
+    json!({
+        "run": last.run,
+        "session": escape::field(&last.session),
+        "outcome": outcome(last.outcome),
+        "exit_code": last.exit_code,
+        "at": ndjson::timestamp(last.at),
+        "by": last.by.as_ref().map(intervention_json),
+        "acknowledged": last.acknowledged,
+        "identity": identity_json(&last.identity),
+    })
+}
+
+fn intervention_json(by: &Intervention) -> Value {
+    json!({
+        "by": escape::field(&by.by),
+        "reason": escape::field(&by.reason),
+        "at": ndjson::timestamp(by.at),
+    })
+}
+
+fn identity_json(identity: &Identity) -> Value {
+    let known = |text: &Option<String>| text.as_deref().map(|text| escape::field(text).into_owned());
+    json!({
+        "actor": known(&identity.actor),
+        "host": known(&identity.host),
+        "pid": identity.pid,
+        "url": known(&identity.url),
+        "repository": known(&identity.repository),
+        "commit": known(&identity.commit),
+        "change": known(&identity.change),
+        "command": known(&identity.command),
+        "reason": known(&identity.reason),
+    })
+}

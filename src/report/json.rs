@@ -1,0 +1,287 @@
+//! Events as NDJSON, in the envelope of Terraform's own machine-readable UI.
+
+use std::borrow::Cow;
+use std::io;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::ser::Formatter;
+use serde_json::{Map, Value, json};
+
+use super::event::{Ended, Event, Level, Party, SignalAction};
+use super::text;
+use crate::escape;
+use crate::lease::{Identity, Phase};
+
+/// `@module` of every line of ours.
+pub const MODULE: &str = "tfguard";
+
+/// The event as one line, with its newline.
+pub fn line(event: &Event, at: Timestamp) -> Vec<u8> {
+    let mut object = Map::new();
+    object.insert("@level".into(), level(event.level()).into());
+    object.insert("@message".into(), text::message(event, at).join("; ").into());
+    object.insert("@module".into(), MODULE.into());
+    object.insert("@timestamp".into(), timestamp(at).into());
+    object.insert("type".into(), event.kind().into());
+    if let Value::Object(fields) = fields(event, at) {
+        object.extend(fields);
+    }
+    let mut line = to_bytes(&object);
+    line.push(b'\n');
+    line
+}
+
+/// RFC 3339 in UTC with microseconds.
+pub fn timestamp(at: Timestamp) -> String {
+    format!("{at:.6}")
+}
+
+fn level(level: Level) -> &'static str {
+    match level {
+        Level::Debug => "debug",
+        Level::Info => "info",
+        Level::Warn => "warn",
+        Level::Error => "error",
+    }
+}
+
+fn fields(event: &Event, at: Timestamp) -> Value {
+    match event {
+        Event::LockWaiting { lock, position, holders, waited } => json!({
+            "lock": lock,
+            "position": position,
+            "holder": holders.first().map(party),
+            "holders": holders.iter().map(party).collect::<Vec<_>>(),
+            "waited_ms": millis(*waited),
+        }),
+        Event::LockAcquired { lock, store, generation, waited, mode, inherited } => json!({
+            "lock": lock,
+            "store": store,
+            "generation": generation,
+            "waited_ms": millis(*waited),
+            "mode": mode,
+            "inherited": inherited,
+        }),
+        Event::PreviousRun { .. } => {
+            let mut sentences = text::message(event, at).into_iter();
+            let summary = sentences.next().unwrap_or_default();
+            diagnostic(event.level(), &summary, sentences.next().as_deref())
+        }
+        Event::LockRenewed { lock, beat } => json!({ "lock": lock, "beat": beat }),
+        Event::LockAtRisk { lock, silent, stop_in, cause } => json!({
+            "lock": lock,
+            "silent_ms": millis(*silent),
+            "stop_in_ms": millis(*stop_in),
+            "cause": cause.as_deref().map(escape::line),
+        }),
+        Event::LockLost { lock, cause } => json!({ "lock": lock, "cause": escape::line(cause) }),
+        Event::LockReleased { lock, held } => json!({ "lock": lock, "held_ms": millis(*held) }),
+        Event::ChildStarted { argv, pid } => json!({ "argv": argv, "pid": pid }),
+        Event::ChildExited { ended, argv } => match ended {
+            Ended::Code(code) => json!({ "code": code, "argv": argv }),
+            Ended::Signal(signal) => json!({ "signal": signal, "argv": argv }),
+        },
+        Event::Signal { name, action } => json!({ "name": name, "action": action_name(*action) }),
+        Event::Diagnostic { level, summary, detail } => diagnostic(*level, summary, detail.as_deref()),
+        Event::RunSummary { lock, generation, outcome, exit_code, waited, held } => json!({
+            "lock": lock,
+            "generation": generation,
+            "outcome": outcome,
+            "exit_code": exit_code,
+            "waited_ms": millis(*waited),
+            "held_ms": held.map(millis),
+        }),
+    }
+}
+
+/// The object that Terraform's own diagnostics have, so that one reader does for both.
+fn diagnostic(level: Level, summary: &str, detail: Option<&str>) -> Value {
+    let severity = match level {
+        Level::Debug | Level::Info => "info",
+        Level::Warn => "warning",
+        Level::Error => "error",
+    };
+    json!({ "diagnostic": {
+        "severity": severity,
+        "summary": escape_lines(summary),
+        "detail": detail.map_or(Cow::Borrowed(""), escape_lines),
+    } })
+}
+
+/// Our own texts may have several lines; nothing else in them is special.
+fn escape_lines(text: &str) -> Cow<'_, str> {
+    if text.contains('\n') {
+        Cow::Owned(text.lines().map(escape::line).collect::<Vec<_>>().join("\n"))
+    } else {
+        escape::line(text)
+    }
+}
+
+fn party(party: &Party) -> Value {
+    let known = |text: &Option<String>| text.as_deref().map(escape::field).map(Cow::into_owned);
+    let Identity { actor, host, url, command, .. } = &party.identity;
+    json!({
+        "session": escape::field(&party.session),
+        "actor": known(actor),
+        "host": known(host),
+        "url": known(url),
+        "command": known(command),
+        "mode": party.mode,
+        "phase": party.phase.map_or("waiting", |phase| match phase {
+            Phase::Granted => "granted",
+            Phase::Active => "active",
+        }),
+        "since": timestamp(party.since),
+    })
+}
+
+fn action_name(action: SignalAction) -> &'static str {
+    match action {
+        SignalAction::Passed => "passed",
+        SignalAction::Swallowed => "swallowed",
+        SignalAction::Cancelled => "cancelled",
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Compact JSON in which nothing is left that a terminal or a CI could take for a command, even
+/// where the value has to stay as it is.
+pub(crate) fn to_bytes(value: &impl Serialize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(256);
+    // Our values have string keys only and writing to memory does not fail, so neither does this.
+    let _ = value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Careful));
+    bytes
+}
+
+/// Escapes, besides what JSON demands, everything that [`escape`] would.
+pub(super) struct Careful;
+
+impl Formatter for Careful {
+    fn write_string_fragment<W: io::Write + ?Sized>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        if !fragment.contains(escape::is_unsafe) && !fragment.contains("##") {
+            return writer.write_all(fragment.as_bytes());
+        }
+        let mut before = '\0';
+        for c in fragment.chars() {
+            if escape::is_unsafe(c) || (c == '#' && before == '#') {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    write!(writer, "\\u{unit:04x}")?;
+                }
+            } else {
+                writer.write_all(c.encode_utf8(&mut [0; 4]).as_bytes())?;
+            }
+            before = c;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::testing::{at, every_event, hostile};
+
+    fn parsed(event: &Event) -> Value {
+        let line = line(event, at(90));
+        let text = std::str::from_utf8(&line).unwrap();
+        assert_eq!(text.matches('\n').count(), 1, "{text:?}");
+        assert!(text.ends_with('\n'));
+        assert!(!text.trim_end().contains(escape::is_unsafe), "{text:?}");
+        assert!(!text.contains("##"), "{text:?}");
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn every_event_has_the_envelope_and_its_type() {
+        for event in every_event() {
+            let line = parsed(&event);
+            assert_eq!(line["@module"], "tfguard");
+            assert_eq!(line["@timestamp"], "1970-01-01T00:01:30.000000Z");
+            assert_eq!(line["type"], event.kind());
+            assert!(["debug", "info", "warn", "error"].contains(&line["@level"].as_str().unwrap()));
+            assert!(!line["@message"].as_str().unwrap().is_empty(), "{line}");
+        }
+    }
+
+    #[test]
+    fn fields_are_those_of_the_contract() {
+        let of = |kind: &str| {
+            let event = every_event().into_iter().find(|event| event.kind() == kind).unwrap();
+            let mut line = parsed(&event);
+            for envelope in ["@level", "@message", "@module", "@timestamp", "type"] {
+                line.as_object_mut().unwrap().remove(envelope);
+            }
+            line
+        };
+        let alice = json!({
+            "session": "s1", "actor": "alice", "host": "ci-7", "url": "https://ci/1",
+            "command": "terraform apply", "mode": "exclusive", "phase": "active",
+            "since": "1970-01-01T00:00:30.000000Z",
+        });
+        assert_eq!(
+            of("lock_waiting"),
+            json!({"lock": "prod", "position": 2, "holder": alice, "holders": [alice], "waited_ms": 61_500})
+        );
+        assert_eq!(
+            of("lock_acquired"),
+            json!({"lock": "prod", "store": "dynamodb table t", "generation": 42, "waited_ms": 0,
+                   "mode": "exclusive", "inherited": false})
+        );
+        assert_eq!(of("lock_renewed"), json!({"lock": "prod", "beat": 5}));
+        assert_eq!(
+            of("lock_at_risk"),
+            json!({"lock": "prod", "silent_ms": 60_000, "stop_in_ms": 30_000, "cause": "timed out"})
+        );
+        assert_eq!(of("lock_lost"), json!({"lock": "prod", "cause": "revoked"}));
+        assert_eq!(of("lock_released"), json!({"lock": "prod", "held_ms": 123_000}));
+        assert_eq!(of("child_started"), json!({"argv": ["terraform", "apply"], "pid": 12}));
+        assert_eq!(of("child_exited"), json!({"code": 2, "argv": ["terraform", "apply"]}));
+        assert_eq!(of("signal"), json!({"name": "SIGINT", "action": "passed"}));
+        assert_eq!(
+            of("run_summary"),
+            json!({"lock": "prod", "generation": 42, "outcome": "not_acquired", "exit_code": 75,
+                   "waited_ms": 1000, "held_ms": 2000})
+        );
+    }
+
+    #[test]
+    fn a_diagnostic_has_the_shape_of_terraforms() {
+        let event = Event::Diagnostic {
+            level: Level::Warn,
+            summary: "odd".into(),
+            detail: Some("look\nhere".into()),
+        };
+        let line = parsed(&event);
+        assert_eq!(
+            line["diagnostic"],
+            json!({"severity": "warning", "summary": "odd", "detail": "look\nhere"})
+        );
+        assert_eq!(line["@message"], "odd; look; here");
+    }
+
+    #[test]
+    fn a_hostile_record_stays_inside_its_strings() {
+        for event in hostile() {
+            let line = parsed(&event);
+            let message = line["@message"].as_str().unwrap();
+            assert!(!message.contains(escape::is_unsafe), "{message:?}");
+        }
+    }
+
+    #[test]
+    fn what_json_may_hold_and_a_log_may_not_is_escaped_and_comes_back() {
+        let value = "a\u{9b}b\u{202e}c##[d]\u{e0041}";
+        let bytes = to_bytes(&value);
+        assert_eq!(std::str::from_utf8(&bytes).unwrap(), "\"a\\u009bb\\u202ec#\\u0023[d]\\udb40\\udc41\"");
+        assert_eq!(serde_json::from_slice::<String>(&bytes).unwrap(), value);
+    }
+}

@@ -1,0 +1,137 @@
+//! Events for the tests of both forms.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::event::{Ended, Event, Level, Party, SignalAction};
+use crate::lease::{Identity, Intervention, Last, LockName, Mode, Outcome, Phase};
+
+pub(crate) fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+pub(crate) fn alice() -> Identity {
+    Identity {
+        actor: Some("alice".into()),
+        host: Some("ci-7".into()),
+        url: Some("https://ci/1".into()),
+        command: Some("terraform apply".into()),
+        ..Identity::default()
+    }
+}
+
+/// Everything that a log or a terminal could be attacked with, in every field.
+pub(crate) fn mallory() -> Identity {
+    let evil = || Some("x\n::error::pwned\r\u{1b}[2J\u{9b}\u{202e}##[error]\u{2028}".to_owned());
+    Identity {
+        actor: evil(),
+        host: evil(),
+        pid: None,
+        url: evil(),
+        repository: evil(),
+        commit: evil(),
+        change: evil(),
+        command: evil(),
+        reason: evil(),
+    }
+}
+
+pub(crate) fn prod() -> LockName {
+    LockName::new("prod").unwrap()
+}
+
+fn party(identity: Identity) -> Party {
+    Party { session: "s1".into(), mode: Mode::Exclusive, phase: Some(Phase::Active), since: at(30), identity }
+}
+
+pub(crate) fn last(outcome: Outcome, identity: Identity) -> Last {
+    let text = identity.actor.clone().unwrap_or_default();
+    Last {
+        run: Some(7),
+        session: text.clone(),
+        outcome,
+        exit_code: Some(1),
+        at: at(30),
+        by: Some(Intervention { by: text.clone(), reason: text, at: at(30) }),
+        acknowledged: false,
+        identity,
+    }
+}
+
+fn argv() -> Vec<String> {
+    vec!["terraform".into(), "apply".into()]
+}
+
+pub(crate) fn every_event() -> Vec<Event> {
+    let lock = prod;
+    let seconds = Duration::from_secs;
+    vec![
+        Event::LockWaiting {
+            lock: lock(),
+            position: 2,
+            holders: vec![party(alice())],
+            waited: Duration::from_millis(61_500),
+        },
+        Event::LockAcquired {
+            lock: lock(),
+            store: "dynamodb table t".into(),
+            generation: 42,
+            waited: Duration::ZERO,
+            mode: Mode::Exclusive,
+            inherited: false,
+        },
+        Event::PreviousRun { lock: lock(), last: last(Outcome::Crashed, alice()) },
+        Event::LockRenewed { lock: lock(), beat: 5 },
+        Event::LockAtRisk {
+            lock: lock(),
+            silent: seconds(60),
+            stop_in: seconds(30),
+            cause: Some("timed out".into()),
+        },
+        Event::LockLost { lock: lock(), cause: "revoked".into() },
+        Event::LockReleased { lock: lock(), held: seconds(123) },
+        Event::ChildStarted { argv: argv(), pid: 12 },
+        Event::ChildExited { ended: Ended::Code(2), argv: argv() },
+        Event::ChildExited { ended: Ended::Signal(9), argv: argv() },
+        Event::Signal { name: "SIGINT", action: SignalAction::Passed },
+        Event::Signal { name: "SIGTERM", action: SignalAction::Swallowed },
+        Event::Signal { name: "SIGHUP", action: SignalAction::Cancelled },
+        Event::say(Level::Error, "broken"),
+        Event::RunSummary {
+            lock: Some(lock()),
+            generation: Some(42),
+            outcome: "not_acquired",
+            exit_code: 75,
+            waited: seconds(1),
+            held: Some(seconds(2)),
+        },
+    ]
+}
+
+/// Events in which all that others wrote is hostile.
+pub(crate) fn hostile() -> Vec<Event> {
+    let text = mallory().actor.unwrap_or_default();
+    let mut events = vec![
+        Event::LockWaiting {
+            // A name has no control characters, and may have these.
+            lock: LockName::new("a\u{202e}b\u{2028}c").unwrap(),
+            position: 0,
+            holders: vec![Party { session: text.clone(), ..party(mallory()) }; 5],
+            waited: Duration::ZERO,
+        },
+        Event::LockAtRisk {
+            lock: prod(),
+            silent: Duration::ZERO,
+            stop_in: Duration::ZERO,
+            cause: Some(text.clone()),
+        },
+        Event::LockLost { lock: prod(), cause: text.clone() },
+        Event::ChildStarted { argv: vec![text.clone()], pid: 1 },
+        Event::Diagnostic { level: Level::Info, summary: text.clone(), detail: Some(text) },
+    ];
+    for outcome in [Outcome::Released, Outcome::Crashed, Outcome::Expired, Outcome::Forced] {
+        events.push(Event::PreviousRun { lock: prod(), last: last(outcome, mallory()) });
+    }
+    events
+}

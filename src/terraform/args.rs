@@ -1,0 +1,259 @@
+//! The child's command line: what the user gave, unchanged and in order, and the little that we
+//! add directly after the subcommand.
+
+use std::ffi::{OsStr, OsString};
+
+use super::flags::{Piece, flags, pieces};
+
+/// The Terraform commands that tfguard runs itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// `terraform init`
+    Init,
+    /// `terraform plan`
+    Plan,
+    /// `terraform apply`
+    Apply,
+    /// `terraform destroy`
+    Destroy,
+}
+
+impl Command {
+    /// Its name on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Init => "init",
+            Self::Plan => "plan",
+            Self::Apply => "apply",
+            Self::Destroy => "destroy",
+        }
+    }
+}
+
+/// The version of a Terraform, as far as it decides anything here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    /// The first number.
+    pub major: u32,
+    /// The second number.
+    pub minor: u32,
+}
+
+impl Version {
+    /// The first version whose `init` takes `-json`.
+    pub const INIT_JSON: Self = Self { major: 1, minor: 9 };
+
+    /// Reads the version out of what `terraform version` prints: its first line
+    /// (`Terraform v1.11.4`, `OpenTofu v1.9.0`), or the document of `-json`.
+    pub fn parse(printed: &str) -> Option<Self> {
+        let json = serde_json::from_str::<serde_json::Value>(printed).ok();
+        let text = json.as_ref().and_then(|json| json.get("terraform_version")?.as_str());
+        let number = match text {
+            Some(text) => text,
+            None => printed.lines().next()?.split_whitespace().nth(1)?,
+        };
+        let mut numbers = number.trim_start_matches('v').split('.');
+        Some(Self { major: numbers.next()?.parse().ok()?, minor: numbers.next()?.parse().ok()? })
+    }
+}
+
+/// What decides which arguments are added.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Situation<'a> {
+    /// The child has a terminal, so that it can ask.
+    pub interactive: bool,
+    /// Our own output is NDJSON; such a run is never interactive.
+    pub json: bool,
+    /// The lock is shared: plans under it would collide on Terraform's own lock.
+    pub shared: bool,
+    /// The version of Terraform, where it is known.
+    pub version: Option<Version>,
+    /// The arguments that Terraform takes from its environment, see [`ambient`]. They count as
+    /// given by the user.
+    pub ambient: &'a [OsString],
+}
+
+/// The child's arguments: the subcommand, what we add, what the user gave.
+pub fn build(command: Command, user: &[OsString], situation: Situation<'_>) -> Vec<OsString> {
+    let given = |name: &str| has_flag(user, name) || has_flag(situation.ambient, name);
+    let locks = |args: &[OsString]| flags(args).any(|flag| flag.name.starts_with("lock"));
+    let mut args = vec![OsString::from(command.as_str())];
+    if (situation.json || !situation.interactive) && !given("input") {
+        args.push("-input=false".into());
+    }
+    if situation.json && takes_json(command, situation.version) && !given("json") {
+        args.push("-json".into());
+    }
+    if situation.shared && command == Command::Plan && !locks(user) && !locks(situation.ambient) {
+        args.push("-lock=false".into());
+    }
+    args.extend(user.iter().cloned());
+    args
+}
+
+fn takes_json(command: Command, version: Option<Version>) -> bool {
+    match command {
+        Command::Init => version.is_some_and(|version| version >= Version::INIT_JSON),
+        Command::Plan | Command::Apply | Command::Destroy => true,
+    }
+}
+
+/// Whether the flag `name` (without dashes) stands in `args` in any of its forms.
+pub fn has_flag(args: &[OsString], name: &str) -> bool {
+    flags(args).any(|flag| flag.name == name)
+}
+
+/// Whether `args` let Terraform go on without asking: `-auto-approve`, the last one counting.
+pub fn approves(args: &[OsString]) -> bool {
+    let last = flags(args).filter(|flag| flag.name == "auto-approve").last();
+    last.is_some_and(|flag| {
+        !flag
+            .value()
+            .is_some_and(|value| matches!(value.as_str(), "0" | "f" | "F" | "false" | "FALSE" | "False"))
+    })
+}
+
+/// The saved plan among the arguments of `apply`: the first one that is neither a flag nor the
+/// value of one.
+pub fn plan_file(args: &[OsString]) -> Option<&OsStr> {
+    pieces(args).into_iter().find_map(|piece| match piece {
+        Piece::Word(word) => Some(word),
+        Piece::Flag(_) => None,
+    })
+}
+
+/// The arguments that Terraform itself takes from `TF_CLI_ARGS` and `TF_CLI_ARGS_<command>`.
+pub fn ambient(command: Command, env: &dyn Fn(&str) -> Option<String>) -> Vec<OsString> {
+    let own = format!("TF_CLI_ARGS_{}", command.as_str());
+    [env(&own), env("TF_CLI_ARGS")].into_iter().flatten().flat_map(|text| words(&text)).collect()
+}
+
+/// Splits a text into words as a shell does, without expanding anything in them.
+fn words(text: &str) -> Vec<OsString> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some(open), _) if c == open => quote = None,
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None | Some('"'), '\\') => word.get_or_insert_default().extend(chars.next()),
+            (None, _) if c.is_whitespace() => words.extend(word.take()),
+            _ => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    words.into_iter().map(OsString::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn os(args: &str) -> Vec<OsString> {
+        args.split_whitespace().map(OsString::from).collect()
+    }
+
+    fn built(command: Command, user: &str, situation: Situation<'_>) -> String {
+        let args = build(command, &os(user), situation);
+        args.iter().map(|arg| arg.to_str().unwrap()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn only_what_nothing_contradicts_is_added_directly_after_the_subcommand() {
+        use Command::{Apply, Destroy, Init, Plan};
+        let terminal = Situation { interactive: true, ..Situation::default() };
+        let ci = Situation::default();
+        let json = Situation { json: true, interactive: true, ..Situation::default() };
+        let shared = Situation { shared: true, ..terminal };
+        for (command, user, situation, expected) in [
+            (Apply, "-auto-approve", terminal, "apply -auto-approve"),
+            (Apply, "-auto-approve", ci, "apply -input=false -auto-approve"),
+            (Apply, "-input=true x.tfplan", ci, "apply -input=true x.tfplan"),
+            (Apply, "--input", ci, "apply --input"),
+            (Apply, "-var -input", ci, "apply -input=false -var -input"),
+            (Plan, "-out p", json, "plan -input=false -json -out p"),
+            (Plan, "-json", json, "plan -input=false -json"),
+            (Plan, "--json=false -input=1", json, "plan --json=false -input=1"),
+            (Destroy, "", json, "destroy -input=false -json"),
+            (Init, "-upgrade", json, "init -input=false -upgrade"),
+            (Plan, "", shared, "plan -lock=false"),
+            (Plan, "-lock=true", shared, "plan -lock=true"),
+            (Plan, "-lock-timeout 5m", shared, "plan -lock-timeout 5m"),
+            (Apply, "", shared, "apply"),
+        ] {
+            assert_eq!(built(command, user, situation), expected);
+        }
+    }
+
+    #[test]
+    fn init_gets_json_from_the_version_that_knows_it() {
+        let with = |version| Situation { json: true, version, ..Situation::default() };
+        for (version, expected) in [
+            (None, "init -input=false"),
+            (Some(Version { major: 1, minor: 8 }), "init -input=false"),
+            (Some(Version { major: 1, minor: 9 }), "init -input=false -json"),
+            (Some(Version { major: 2, minor: 0 }), "init -input=false -json"),
+        ] {
+            assert_eq!(built(Command::Init, "", with(version)), expected);
+        }
+    }
+
+    #[test]
+    fn arguments_from_the_environment_count_as_given() {
+        let env = |name: &str| match name {
+            "TF_CLI_ARGS_plan" => Some("-input=true -var 'a=b c'".to_owned()),
+            "TF_CLI_ARGS" => Some("-lock-timeout=1m \"\"".to_owned()),
+            _ => None,
+        };
+        let ambient = ambient(Command::Plan, &env);
+        assert_eq!(ambient, ["-input=true", "-var", "a=b c", "-lock-timeout=1m", ""]);
+        let situation = Situation { shared: true, ambient: &ambient, ..Situation::default() };
+        assert_eq!(built(Command::Plan, "-out=p", situation), "plan -out=p");
+    }
+
+    #[test]
+    fn approval_is_what_the_last_flag_says() {
+        for (args, approved) in [
+            ("", false),
+            ("-auto-approve", true),
+            ("--auto-approve=true", true),
+            ("-auto-approve=false", false),
+            ("-auto-approve -auto-approve=0", false),
+            ("-var -auto-approve", false),
+            ("-- -auto-approve", false),
+        ] {
+            assert_eq!(approves(&os(args)), approved, "{args}");
+        }
+    }
+
+    #[test]
+    fn a_plan_file_is_told_from_the_values_of_flags() {
+        for (args, file) in [
+            ("", None),
+            ("-auto-approve", None),
+            ("p.tfplan", Some("p.tfplan")),
+            ("-var a=b --var-file x.tfvars -target=y -parallelism 4 p", Some("p")),
+            ("-state s -state-out t -backup u -lock-timeout 5s", None),
+            ("-replace r -exclude e -generate-config-out g -out o", None),
+            ("-no-color -lock=false p", Some("p")),
+            ("-- p", Some("p")),
+        ] {
+            assert_eq!(plan_file(&os(args)), file.map(OsStr::new), "{args}");
+        }
+    }
+
+    #[test]
+    fn versions_are_read_from_either_form() {
+        let version = |major, minor| Some(Version { major, minor });
+        assert_eq!(Version::parse("Terraform v1.11.4\non linux_amd64\n"), version(1, 11));
+        assert_eq!(Version::parse("OpenTofu v1.9.0-rc1\n"), version(1, 9));
+        assert_eq!(Version::parse("{\"terraform_version\": \"1.8.5\"}"), version(1, 8));
+        assert_eq!(Version::parse("nonsense"), None);
+        assert_eq!(Version::parse(""), None);
+    }
+}

@@ -1,0 +1,159 @@
+//! The few things that matter here out of a directory's configuration: which backend it names,
+//! and whether anything in it has to be fetched before it can run.
+
+use std::path::{Path, PathBuf};
+
+use hcl_edit::structure::{Block, Body};
+use serde_json::{Map, Value};
+
+/// What the files of one directory say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Configuration {
+    /// There is at least one file.
+    pub(super) present: bool,
+    /// The label of the `backend` block, or `cloud`.
+    pub(super) backend: Option<String>,
+    /// Something refers to a provider, a module or a backend.
+    pub(super) refers_outside: bool,
+    /// The first file that could not be read, and why.
+    pub(super) unreadable: Option<String>,
+}
+
+/// Reads the configuration files of `directory`. A file that cannot be read or parsed is noted in
+/// the result: Terraform itself will say best what is wrong with it.
+///
+/// # Errors
+/// The directory cannot be listed.
+pub(super) fn read(directory: &Path) -> std::io::Result<Configuration> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        if Syntax::of(&path).is_some() && !path.is_dir() {
+            files.push(path);
+        }
+    }
+    // An override file has the last word on the backend, as it has for Terraform.
+    files.sort_by_cached_key(|path| (is_override(path), path.clone()));
+    let mut configuration = Configuration { present: !files.is_empty(), ..Configuration::default() };
+    for path in &files {
+        if let Err(cause) = configuration.add(path) {
+            configuration.refers_outside = true;
+            configuration.unreadable.get_or_insert_with(|| format!("{}: {cause}", path.display()));
+        }
+    }
+    Ok(configuration)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Syntax {
+    Native,
+    Json,
+}
+
+impl Syntax {
+    /// `None` for files that Terraform does not read: other extensions, and those of editors.
+    fn of(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_str()?;
+        if name.starts_with('.') || name.ends_with('~') || (name.starts_with('#') && name.ends_with('#')) {
+            return None;
+        }
+        if name.ends_with(".tf.json") || name.ends_with(".tofu.json") {
+            return Some(Self::Json);
+        }
+        (name.ends_with(".tf") || name.ends_with(".tofu")).then_some(Self::Native)
+    }
+}
+
+fn is_override(path: &PathBuf) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let stem = name.split_once('.').map_or(name, |(stem, _)| stem);
+    stem == "override" || stem.ends_with("_override")
+}
+
+impl Configuration {
+    fn add(&mut self, path: &Path) -> Result<(), String> {
+        let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+        match Syntax::of(path) {
+            Some(Syntax::Json) => {
+                let value: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+                for root in objects(&value) {
+                    self.json(root);
+                }
+            }
+            _ => {
+                let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+                let body: Body = text.parse().map_err(|error: hcl_edit::parser::Error| {
+                    format!("line {}: {}", error.location().line(), error.message())
+                })?;
+                for block in body.blocks() {
+                    self.block(block);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn block(&mut self, block: &Block) {
+        let label = || block.labels.first().map(|label| label.as_str());
+        match block.ident.as_str() {
+            "terraform" => {
+                for inner in block.body.blocks() {
+                    match inner.ident.as_str() {
+                        "backend" => {
+                            self.backend(inner.labels.first().map_or("", |label| label.as_str()));
+                        }
+                        "cloud" => self.backend("cloud"),
+                        "required_providers" if !inner.body.is_empty() => self.refers_outside = true,
+                        _ => {}
+                    }
+                }
+            }
+            "module" | "provider" => self.refers_outside = true,
+            "resource" | "data" | "ephemeral" | "action" => self.typed(label().unwrap_or_default()),
+            "check" => block.body.blocks().for_each(|inner| self.block(inner)),
+            _ => {}
+        }
+    }
+
+    fn json(&mut self, root: &Map<String, Value>) {
+        for terraform in root.get("terraform").into_iter().flat_map(objects) {
+            for backend in terraform.get("backend").into_iter().flat_map(objects) {
+                backend.keys().for_each(|kind| self.backend(kind));
+            }
+            if terraform.contains_key("cloud") {
+                self.backend("cloud");
+            }
+            let mut providers = terraform.get("required_providers").into_iter().flat_map(objects);
+            self.refers_outside |= providers.any(|providers| !providers.is_empty());
+        }
+        self.refers_outside |= root.contains_key("module") || root.contains_key("provider");
+        for kind in ["resource", "data", "ephemeral", "action"] {
+            for types in root.get(kind).into_iter().flat_map(objects) {
+                types.keys().filter(|name| !name.starts_with("//")).for_each(|name| self.typed(name));
+            }
+        }
+        for checks in root.get("check").into_iter().flat_map(objects) {
+            checks.values().flat_map(objects).for_each(|check| self.json(check));
+        }
+    }
+
+    fn backend(&mut self, kind: &str) {
+        self.backend = Some(kind.to_owned());
+        self.refers_outside = true;
+    }
+
+    /// `terraform_data` and `terraform_remote_state` are built in; every other type comes from a
+    /// provider.
+    fn typed(&mut self, name: &str) {
+        self.refers_outside |= !name.starts_with("terraform_");
+    }
+}
+
+/// The objects that a JSON value stands for: Terraform takes one, or a list of them.
+fn objects(value: &Value) -> Box<dyn Iterator<Item = &Map<String, Value>> + '_> {
+    match value {
+        Value::Object(object) => Box::new(std::iter::once(object)),
+        Value::Array(list) => Box::new(list.iter().flat_map(objects)),
+        _ => Box::new(std::iter::empty()),
+    }
+}

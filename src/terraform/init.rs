@@ -1,0 +1,61 @@
+//! Whether `init` has to run before the command.
+
+use super::Directory;
+
+/// The values of `--init`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum InitPolicy {
+    /// Where the directory is not initialised and its configuration needs it.
+    #[default]
+    Auto,
+    /// In any case.
+    Always,
+    /// In no case.
+    Never,
+}
+
+/// Whether to run `init` first.
+///
+/// A configuration of built-in types with local state applies without it, and `init` leaves no
+/// trace of itself there: without this rule it would run before every command.
+pub fn needed(policy: InitPolicy, directory: &Directory) -> bool {
+    match policy {
+        InitPolicy::Always => true,
+        InitPolicy::Never => false,
+        InitPolicy::Auto => !directory.initialised && directory.refers_outside,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::terraform::Backend;
+
+    fn directory(initialised: bool, refers_outside: bool) -> Directory {
+        Directory {
+            canonical: "/x".into(),
+            configured: true,
+            has_state: false,
+            data_dir: "/x/.terraform".into(),
+            initialised,
+            has_data_dir: initialised,
+            has_locks: false,
+            backend: Backend::None,
+            workspace: "default".into(),
+            refers_outside,
+        }
+    }
+
+    #[test]
+    fn auto_runs_it_only_where_something_is_missing() {
+        for (policy, initialised, refers_outside, expected) in [
+            (InitPolicy::Auto, false, true, true),
+            (InitPolicy::Auto, false, false, false),
+            (InitPolicy::Auto, true, true, false),
+            (InitPolicy::Always, true, false, true),
+            (InitPolicy::Never, false, true, false),
+        ] {
+            assert_eq!(needed(policy, &directory(initialised, refers_outside)), expected);
+        }
+    }
+}

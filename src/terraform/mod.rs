@@ -1,0 +1,13 @@
+//! What tfguard knows about Terraform and OpenTofu: their command lines, where they are found,
+//! and what a configuration directory holds.
+
+pub mod args;
+mod configuration;
+pub mod directory;
+pub mod find;
+mod flags;
+pub mod init;
+pub mod redact;
+
+pub use args::{Command, Situation, Version};
+pub use directory::{Backend, Directory};
