@@ -10,13 +10,12 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{Builder, IdentityCache, SharedHttpClient, StalledStreamProtectionConfig};
-use aws_smithy_http_client::ConnectorBuilder;
-use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_sdk_dynamodb::config::{Builder, IdentityCache, StalledStreamProtectionConfig};
 use serde::{Deserialize, Serialize};
 
 use super::dynamodb_credentials::Keys;
 use super::dynamodb_error::Target;
+use super::dynamodb_http;
 use super::text::plain;
 use super::{StoreError, StoreResult};
 
@@ -61,10 +60,12 @@ pub(super) struct Connected {
 /// whoever gives out credentials does not answer.
 pub(super) async fn connect(config: &DynamoConfig) -> StoreResult<Connected> {
     let region = region(config).await?;
+    let http = dynamodb_http::client();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(region.clone())
         .retry_config(RetryConfig::disabled())
         .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())
+        .http_client(http.clone())
         .no_credentials();
     if let Some(profile) = given(config.profile.as_ref()) {
         loader = loader.profile_name(profile);
@@ -81,16 +82,13 @@ pub(super) async fn connect(config: &DynamoConfig) -> StoreResult<Connected> {
     let target = Target::new(&config.table, Some(region.as_ref()), endpoint.as_deref());
     check_endpoint(endpoint.as_deref())?;
 
-    let keys = Arc::new(Keys::new(given(config.profile.as_ref()).map(str::to_owned), region));
+    let keys = Arc::new(Keys::new(given(config.profile.as_ref()).map(str::to_owned), region, http));
     keys.ensure().await?;
-    let mut builder = Builder::from(&sdk)
+    let builder = Builder::from(&sdk)
         .credentials_provider(keys.provider())
         // The keys keep themselves; a second cache would renew inside an attempt's time.
         .identity_cache(IdentityCache::no_cache())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-    if endpoint.is_some_and(|url| url.starts_with("http://")) {
-        builder = builder.http_client(http_only());
-    }
     Ok(Connected { client: Client::from_conf(builder.build()), keys, target })
 }
 
@@ -131,18 +129,4 @@ fn check_endpoint(endpoint: Option<&str>) -> StoreResult<()> {
 
 fn given(option: Option<&String>) -> Option<&str> {
     option.map(String::as_str).filter(|text| !text.is_empty())
-}
-
-/// A client that cannot speak TLS, for plain endpoints: it starts without reading the machine's
-/// certificates, which bare containers do not have.
-pub(super) fn http_only() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new().build_with_connector_fn(|settings, components| {
-        let mut connector = ConnectorBuilder::default();
-        connector.set_connector_settings(settings.cloned());
-        if let Some(components) = components {
-            connector.set_sleep_impl(components.sleep_impl());
-        }
-        connector.set_proxy_config(Some(ProxyConfig::from_env()));
-        connector.build_http()
-    })
 }

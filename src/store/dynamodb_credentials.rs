@@ -11,9 +11,9 @@ use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
+use aws_sdk_dynamodb::config::SharedHttpClient;
 use jiff::Timestamp;
 
-use super::dynamodb_connect::http_only;
 use super::text::chain;
 use super::{StoreError, StoreResult, Unavailable};
 use crate::clock::{Clock, SystemClock};
@@ -35,6 +35,7 @@ const PAUSE: Duration = Duration::from_secs(15);
 pub(super) struct Keys {
     profile: Option<String>,
     region: Region,
+    http: SharedHttpClient,
     state: Mutex<State>,
     /// One renewal at a time.
     renewing: tokio::sync::Mutex<()>,
@@ -59,8 +60,8 @@ enum Need {
 }
 
 impl Keys {
-    pub(super) fn new(profile: Option<String>, region: Region) -> Self {
-        Self { profile, region, state: Mutex::default(), renewing: tokio::sync::Mutex::default() }
+    pub(super) fn new(profile: Option<String>, region: Region, http: SharedHttpClient) -> Self {
+        Self { profile, region, http, state: Mutex::default(), renewing: tokio::sync::Mutex::default() }
     }
 
     /// Makes sure that there are credentials which live long enough for a request.
@@ -131,7 +132,9 @@ impl Keys {
     /// Asks the sources, built anew each time: they keep what they read, and somebody may have
     /// logged in again meanwhile.
     async fn load(&self) -> provider::Result {
-        let config = ProviderConfig::without_region().with_region(Some(self.region.clone()));
+        let config = ProviderConfig::without_region()
+            .with_region(Some(self.region.clone()))
+            .with_http_client(self.http.clone());
         if let Some(profile) = &self.profile {
             let provider =
                 ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build();
@@ -140,7 +143,7 @@ impl Keys {
         // Where there is no instance metadata this is what it costs to find out. The service is on
         // the same machine: it answers in milliseconds or not at all.
         let imds = imds::Client::builder()
-            .configure(&config.clone().with_http_client(http_only()))
+            .configure(&config)
             .max_attempts(2)
             .connect_timeout(Duration::from_secs(1))
             .read_timeout(Duration::from_secs(1))

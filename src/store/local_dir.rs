@@ -97,6 +97,7 @@ fn failure(path: &Path, what: &str, error: &io::Error) -> StoreError {
         error.kind(),
         ErrorKind::PermissionDenied
             | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::AlreadyExists
             | ErrorKind::NotADirectory
             | ErrorKind::IsADirectory
             | ErrorKind::NotFound

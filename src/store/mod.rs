@@ -7,6 +7,7 @@ mod dynamodb;
 mod dynamodb_connect;
 mod dynamodb_credentials;
 mod dynamodb_error;
+mod dynamodb_http;
 mod dynamodb_shape;
 mod error;
 mod item;
