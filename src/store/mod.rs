@@ -3,14 +3,32 @@
 //! A store does three things for the protocol (read, compare-and-swap, wake) and two for
 //! operators (list, delete). It knows nothing of leases: a record is replaced whole or not at all.
 
+mod dynamodb;
+mod dynamodb_connect;
+mod dynamodb_credentials;
+mod dynamodb_error;
+mod dynamodb_http;
+mod dynamodb_shape;
 mod error;
+mod item;
+mod local;
+mod local_dir;
+mod local_file;
+mod local_name;
+mod local_watch;
+mod spec;
+mod text;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
+pub use dynamodb::DynamoStore;
+pub use dynamodb_connect::DynamoConfig;
 pub use error::{StoreError, StoreResult, Unavailable};
+pub use local::LocalStore;
+pub use spec::StoreSpec;
 
 use crate::lease::{LockName, Record, Stamp};
 

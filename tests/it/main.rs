@@ -1,1 +1,4 @@
-fn main() {}
+//! Tests that go through real processes, files and sockets. They talk to loopback only.
+
+mod store_contract;
+mod support;

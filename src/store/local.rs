@@ -1,0 +1,247 @@
+//! Lock records as files of one folder, for runs that share a machine.
+//!
+//! All file work is done on tokio's threads for blocking calls. A healthy disk answers a write in
+//! a few milliseconds (two of them for the hand-over to the thread are lost in that), but one that
+//! is slow or hangs must not hold up signals, the child's output and the lease's deadlines, which
+//! live on the one thread of the runtime.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout as within};
+
+use super::local_dir::{Folder, shown};
+use super::local_file::{self, Files, WriteLock};
+use super::local_name::Naming;
+use super::local_watch;
+use super::text::chain;
+use super::{Listed, Store, StoreError, StoreResult, Swap, Unavailable, Watch};
+use crate::clock::SystemClock;
+use crate::lease::record::KEY_PREFIX;
+use crate::lease::{Instant, LockName, Record, RecordError, Stamp};
+
+/// The key's field in a file, as in a DynamoDB item.
+const KEY: &str = "LockID";
+/// How long an operator's request may take; those of the protocol say it themselves.
+const OPERATOR_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest wait before the write lock is tried again. A write holds it for milliseconds.
+const LONGEST_WAIT_MS: u64 = 8;
+
+/// A folder with one JSON file for each lock.
+///
+/// It excludes those who share the folder. Whoever has another folder, in another container or as
+/// another user, is not excluded.
+#[derive(Debug, Clone)]
+pub struct LocalStore {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    folder: Folder,
+    naming: Naming,
+}
+
+impl LocalStore {
+    /// Opens the folder `dir`, creating it with mode 0700 and a `.gitignore` where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Misconfigured`] where it cannot be made, is no folder, or belongs to another
+    /// user.
+    pub fn open(dir: &Path) -> StoreResult<Self> {
+        let folder = Folder::prepare(dir)?;
+        let naming = Naming::new(&folder.path);
+        Ok(Self { shared: Arc::new(Shared { folder, naming }) })
+    }
+
+    /// Runs `work` on a thread that may block. When the time is up the work still goes on there.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        left: Duration,
+        work: impl FnOnce(&Shared) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        let shared = Arc::clone(&self.shared);
+        match within(left, tokio::task::spawn_blocking(move || work(&shared))).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(self.unavailable(Unavailable::Failed, "cannot be used: the work broke off")),
+            Err(_) => Err(self.unavailable(Unavailable::Timeout, "does not answer: its disk may hang")),
+        }
+    }
+
+    /// Runs `work` under the write lock of `name`, waiting for the lock without blocking a thread.
+    async fn exclusively<T: Send + 'static>(
+        &self,
+        name: &LockName,
+        timeout: Duration,
+        work: impl Fn(&Shared, &Files, &WriteLock) -> StoreResult<T> + Send + Sync + 'static,
+    ) -> StoreResult<T> {
+        let end = SystemClock.mono() + timeout;
+        let mut random = fastrand::Rng::with_seed(seed());
+        let files = self.shared.files(name);
+        let work = Arc::new(work);
+        loop {
+            let (files, work) = (files.clone(), Arc::clone(&work));
+            let left = end.since(SystemClock.mono());
+            let done = self
+                .blocking(left, move |shared| match shared.try_lock(&files)? {
+                    Some(lock) => work(shared, &files, &lock).map(Some),
+                    None => Ok(None),
+                })
+                .await?;
+            if let Some(done) = done {
+                return Ok(done);
+            }
+            let pause = Duration::from_millis(random.u64(1..=LONGEST_WAIT_MS));
+            if end.since(SystemClock.mono()) <= pause {
+                // Nothing was written and nothing will be, which is what this kind says.
+                return Err(self.unavailable(Unavailable::Throttled, "is busy: others keep writing to it"));
+            }
+            sleep(pause).await;
+        }
+    }
+
+    fn unavailable(&self, kind: Unavailable, what: &str) -> StoreError {
+        let message = format!("the lock folder {} {what}", shown(&self.shared.folder.path));
+        StoreError::Unavailable { kind, message }
+    }
+}
+
+/// Only spreads waits: it need not be hard to guess.
+fn seed() -> u64 {
+    let nanos = SystemClock.mono().since(Instant::from_nanos(0)).as_nanos();
+    u64::try_from(nanos).unwrap_or(u64::MAX) ^ (u64::from(std::process::id()) << 32)
+}
+
+impl Shared {
+    fn files(&self, name: &LockName) -> Files {
+        Files::new(&self.folder.path, &self.naming.stem(name), self.folder.owner)
+    }
+
+    fn try_lock(&self, files: &Files) -> StoreResult<Option<WriteLock>> {
+        let lock = match files.try_lock() {
+            // Somebody removed the folder; a holder must be able to put its record back.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Folder::prepare(&self.folder.path)?;
+                files.try_lock()
+            }
+            other => other,
+        };
+        lock.map_err(|error| self.folder.failure("be written to", &error))
+    }
+
+    fn read(&self, files: &Files, name: &LockName) -> StoreResult<Option<Record>> {
+        let bytes = files.read().map_err(|error| self.folder.failure("be read", &error))?;
+        bytes.map(|bytes| decode(&bytes).map_err(|error| bad(name, error))).transpose()
+    }
+
+    fn list(&self) -> StoreResult<Vec<Listed>> {
+        let failed = |error| self.folder.failure("be read", &error);
+        let mut listed = Vec::new();
+        for entry in std::fs::read_dir(&self.folder.path).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if let Some(stem) = entry.file_name().to_str().and_then(|file| file.strip_suffix(".json")) {
+                listed.extend(self.entry(stem, &entry.path()));
+            }
+        }
+        Ok(listed)
+    }
+
+    /// What the file of `stem` holds, if it is a lock's.
+    fn entry(&self, stem: &str, path: &Path) -> Option<Listed> {
+        let (lock_id, record) = match local_file::read(path) {
+            Ok(bytes) => match serde_json::from_slice::<Value>(&bytes?) {
+                // Not written by us, or history.
+                Ok(value) if !value.get(KEY).and_then(Value::as_str)?.starts_with(KEY_PREFIX) => return None,
+                Ok(value) => {
+                    let lock_id = value.get(KEY).and_then(Value::as_str).map(str::to_owned);
+                    (lock_id, Record::from_json(value))
+                }
+                Err(error) => (None, Err(RecordError::Rubbish(error.to_string()))),
+            },
+            Err(error) => (None, Err(RecordError::Rubbish(chain(&error)))),
+        };
+        let name = self.naming.name(stem, lock_id.as_deref());
+        let history =
+            [Some(name.as_str()), lock_id.as_deref()].into_iter().flatten().any(|id| id.contains('#'));
+        (!history).then_some(Listed { name, record })
+    }
+}
+
+fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
+    let value = serde_json::from_slice(bytes).map_err(|error| RecordError::Rubbish(error.to_string()))?;
+    Record::from_json(value)
+}
+
+fn encode(name: &LockName, record: &Record) -> Result<Vec<u8>, RecordError> {
+    let rubbish = |error: serde_json::Error| RecordError::Rubbish(error.to_string());
+    let mut value = serde_json::to_value(record).map_err(rubbish)?;
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert(KEY.to_owned(), Value::String(name.key()));
+    }
+    let mut bytes = serde_json::to_vec(&value).map_err(rubbish)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+fn bad(name: &LockName, error: RecordError) -> StoreError {
+    StoreError::BadRecord { lock: name.as_str().to_owned(), error }
+}
+
+#[async_trait]
+impl Store for LocalStore {
+    fn describe(&self) -> String {
+        format!("folder {}", shown(&self.shared.folder.path))
+    }
+
+    async fn read(&self, name: &LockName, timeout: Duration) -> StoreResult<Option<Record>> {
+        let (files, name) = (self.shared.files(name), name.clone());
+        self.blocking(timeout, move |shared| shared.read(&files, &name)).await
+    }
+
+    async fn swap(
+        &self,
+        name: &LockName,
+        expected: Option<&Stamp>,
+        record: &Record,
+        timeout: Duration,
+    ) -> StoreResult<Swap> {
+        let bytes = encode(name, record).map_err(|error| bad(name, error))?;
+        let (owned, expected) = (name.clone(), expected.cloned());
+        self.exclusively(name, timeout, move |shared, files, lock| {
+            let current = shared.read(files, &owned)?;
+            if current.as_ref().map(|record| &record.stamp) != expected.as_ref() {
+                return Ok(Swap::Conflict(current));
+            }
+            files.replace(lock, &bytes).map_err(|error| shared.folder.failure("be written to", &error))?;
+            Ok(Swap::Written)
+        })
+        .await
+    }
+
+    async fn list(&self) -> StoreResult<Vec<Listed>> {
+        self.blocking(OPERATOR_TIMEOUT, Shared::list).await
+    }
+
+    async fn delete(&self, name: &LockName, expected: Option<&Stamp>) -> StoreResult<()> {
+        let (owned, expected) = (name.clone(), expected.cloned());
+        self.exclusively(name, OPERATOR_TIMEOUT, move |shared, files, lock| {
+            if let Some(expected) = &expected
+                && shared.read(files, &owned)?.is_none_or(|record| record.stamp != *expected)
+            {
+                // Another record stands there by now, and stays.
+                return Ok(());
+            }
+            files.remove(lock).map_err(|error| shared.folder.failure("be written to", &error))
+        })
+        .await
+    }
+
+    fn watch(&self, name: &LockName, changed: mpsc::Sender<()>) -> Option<Box<dyn Watch>> {
+        let file = format!("{}.json", self.shared.naming.stem(name));
+        local_watch::start(&self.shared.folder.path, file, changed)
+    }
+}

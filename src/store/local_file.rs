@@ -1,0 +1,159 @@
+//! One record file: read whole, replaced whole, under a lock that dies with its process.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, Gid, OFlags, Uid, fchown, flock};
+
+use super::local_dir::Owner;
+
+/// No record comes near this; what does is not ours, and is not read into memory.
+const LARGEST: u64 = 4 * 1024 * 1024;
+
+/// The files of one lock.
+#[derive(Debug, Clone)]
+pub(super) struct Files {
+    folder: PathBuf,
+    record: PathBuf,
+    lock: PathBuf,
+    temp: PathBuf,
+    owner: Option<Owner>,
+}
+
+impl Files {
+    pub(super) fn new(folder: &Path, stem: &str, owner: Option<Owner>) -> Self {
+        let file = |ending: &str| folder.join(format!("{stem}.{ending}"));
+        Self { folder: folder.to_owned(), record: file("json"), lock: file("lock"), temp: file("tmp"), owner }
+    }
+
+    /// The bytes of the record. Needs no lock: a record is replaced by renaming, so it is seen
+    /// whole or not at all.
+    pub(super) fn read(&self) -> io::Result<Option<Vec<u8>>> {
+        read(&self.record)
+    }
+
+    /// The right to write, or `None` while another has it. It ends when it is dropped and when
+    /// the process dies, however that happens.
+    pub(super) fn try_lock(&self) -> io::Result<Option<WriteLock>> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(no_surprises())
+            .open(&self.lock)?;
+        let opened = regular(&file)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+        let lock = WriteLock(file);
+        match fs::symlink_metadata(&self.lock) {
+            Ok(now) if (now.dev(), now.ino()) == (opened.dev(), opened.ino()) => {}
+            // Somebody removed the folder's files: what we locked, nobody else will ever lock.
+            Ok(_) => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        own(&lock.0, self.owner)?;
+        Ok(Some(lock))
+    }
+
+    /// Replaces the record, so that it survives a loss of power from here on.
+    ///
+    /// The temporary file has one fixed name, since only the holder of the lock writes it: what a
+    /// killed writer left behind is removed by the next.
+    pub(super) fn replace(&self, _: &WriteLock, bytes: &[u8]) -> io::Result<()> {
+        absent_is_fine(fs::remove_file(&self.temp))?;
+        let mut temp = create_new(&self.temp, self.owner)?;
+        let written = temp.write_all(bytes).and_then(|()| temp.sync_all());
+        if let Err(error) = written {
+            // A full disk is not helped by half a record.
+            absent_is_fine(fs::remove_file(&self.temp))?;
+            return Err(error);
+        }
+        fs::rename(&self.temp, &self.record)?;
+        self.sync_folder()
+    }
+
+    /// Removes the record for good.
+    pub(super) fn remove(&self, _: &WriteLock) -> io::Result<()> {
+        absent_is_fine(fs::remove_file(&self.record))?;
+        self.sync_folder()
+    }
+
+    fn sync_folder(&self) -> io::Result<()> {
+        File::open(&self.folder)?.sync_all()
+    }
+}
+
+/// See [`Files::try_lock`].
+#[derive(Debug)]
+pub(super) struct WriteLock(File);
+
+impl Drop for WriteLock {
+    fn drop(&mut self) {
+        // Said aloud: closing alone would leave it locked while a child that is just being
+        // started still has a copy of the descriptor. Nothing helps if it fails.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
+/// The bytes of a file of ours; `None` if there is none.
+pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let file = match OpenOptions::new().read(true).custom_flags(no_surprises()).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    regular(&file)?;
+    let mut bytes = Vec::new();
+    file.take(LARGEST).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
+}
+
+/// A file that was not there before, mode 0600 whatever the umask.
+pub(super) fn create_new(path: &Path, owner: Option<Owner>) -> io::Result<File> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    own(&file, owner)?;
+    Ok(file)
+}
+
+/// Makes sure that a file we created is as private and as owned as it should be.
+fn own(file: &File, owner: Option<Owner>) -> io::Result<()> {
+    let found = file.metadata()?;
+    if let Some(owner) = owner
+        && found.uid() != owner.uid
+    {
+        fchown(file, Some(Uid::from_raw(owner.uid)), Some(Gid::from_raw(owner.gid)))?;
+    }
+    if found.mode() & 0o7777 != 0o600 {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(())
+}
+
+/// Neither a link to somewhere else nor a pipe that never opens.
+fn no_surprises() -> i32 {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    flags.bits().cast_signed()
+}
+
+fn regular(file: &File) -> io::Result<fs::Metadata> {
+    let found = file.metadata()?;
+    if found.is_file() {
+        return Ok(found);
+    }
+    Err(io::Error::new(ErrorKind::InvalidInput, "a file of the store is something else than a file"))
+}
+
+fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}

@@ -1,0 +1,44 @@
+//! Word from the file system that a record has changed.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::mpsc;
+
+use super::Watch;
+
+struct FileWatch {
+    _watcher: RecommendedWatcher,
+}
+
+impl Watch for FileWatch {}
+
+/// Sends into `changed` when `file` in `folder` may have changed. `None` where that cannot be
+/// known, as when the machine has run out of watches.
+///
+/// The folder is watched, not the file: a record is replaced, and a watch stays with the old one.
+pub(super) fn start(folder: &Path, file: String, changed: mpsc::Sender<()>) -> Option<Box<dyn Watch>> {
+    let file = OsString::from(file);
+    let whole = folder.to_owned();
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+        // An error may have swallowed events: look.
+        if event.is_ok_and(|event| !concerns(&event, &whole, &file)) {
+            return;
+        }
+        // A message that is still unread says the same; a receiver that is gone needs none.
+        let _ = changed.try_send(());
+    })
+    .ok()?;
+    watcher.watch(folder, RecursiveMode::NonRecursive).ok()?;
+    Some(Box::new(FileWatch { _watcher: watcher }))
+}
+
+fn concerns(event: &Event, folder: &Path, file: &OsString) -> bool {
+    if matches!(event.kind, EventKind::Access(_)) {
+        return false;
+    }
+    // Some systems name the folder only.
+    event.need_rescan()
+        || event.paths.iter().any(|path| path.file_name() == Some(file) || path.as_path() == folder)
+}

@@ -1,0 +1,65 @@
+//! Which store, as plain data: what a run resolves once and may hand on to another process.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::text::plain;
+use super::{DynamoConfig, DynamoStore, LocalStore, Store, StoreResult};
+
+/// A store that can be opened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreSpec {
+    /// A DynamoDB table.
+    Dynamodb(DynamoConfig),
+    /// A folder of record files.
+    Local {
+        /// The folder, created if it does not exist.
+        dir: PathBuf,
+    },
+}
+
+impl StoreSpec {
+    /// Opens the store: finds credentials, creates the folder.
+    ///
+    /// # Errors
+    /// [`StoreError`](super::StoreError), as [`DynamoStore::connect`] and [`LocalStore::open`]
+    /// give it.
+    pub async fn open(&self) -> StoreResult<Arc<dyn Store>> {
+        Ok(match self {
+            Self::Dynamodb(config) => Arc::new(DynamoStore::connect(config).await?),
+            Self::Local { dir } => Arc::new(LocalStore::open(dir)?),
+        })
+    }
+
+    /// What people know it by. An open store says it with what the environment added.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Dynamodb(config) => config.describe(),
+            Self::Local { dir } => format!("folder {}", plain(&dir.display().to_string())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spec_survives_the_way_to_another_process() {
+        for spec in [
+            StoreSpec::Local { dir: "/srv/locks".into() },
+            StoreSpec::Dynamodb(DynamoConfig {
+                table: "locks".into(),
+                region: Some("eu-west-1".into()),
+                endpoint_url: None,
+                profile: Some("ops".into()),
+            }),
+        ] {
+            let json = serde_json::to_string(&spec).unwrap();
+            assert_eq!(serde_json::from_str::<StoreSpec>(&json).unwrap(), spec);
+        }
+    }
+}

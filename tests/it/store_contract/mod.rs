@@ -1,0 +1,53 @@
+//! What every store promises, asked of every store, and what each promises besides.
+
+mod contract;
+mod credentials;
+mod dynamodb;
+mod faults;
+mod local;
+mod processes;
+
+use std::time::Duration;
+
+use tfguard::lease::{Holder, Identity, LockName, Mode, Phase, Record, Waiter};
+
+/// A time in which anything on loopback answers.
+const PLENTY: Duration = Duration::from_secs(20);
+
+fn name(text: &str) -> LockName {
+    LockName::new(text).unwrap()
+}
+
+/// A free record, written as `stamp`.
+fn record(stamp: &str) -> Record {
+    Record { stamp: stamp.into(), ..Record::new(jiff::Timestamp::from_second(1_800_000_000).unwrap()) }
+}
+
+/// A record with a holder and `waiters` behind it, each with a `reason`.
+fn busy(stamp: &str, waiters: usize, reason: &str) -> Record {
+    let at = jiff::Timestamp::from_second(1_800_000_000).unwrap();
+    let identity = Identity { actor: Some("ann".into()), reason: Some(reason.into()), ..Identity::default() };
+    let mut record = record(stamp);
+    record.holders.push(Holder {
+        session: "holder".into(),
+        mode: Mode::Exclusive,
+        phase: Phase::Active,
+        beat: u64::MAX,
+        lease_ms: 180_000,
+        generation: record.generation,
+        run: Some(1),
+        revoked: None,
+        asked_at: at,
+        granted_at: at,
+        renewed_at: at,
+        identity: identity.clone(),
+    });
+    record.queue.extend((0..waiters).map(|number| Waiter {
+        session: format!("waiter-{number}"),
+        mode: Mode::Shared,
+        lease_ms: 10_000,
+        asked_at: at,
+        identity: identity.clone(),
+    }));
+    record
+}
