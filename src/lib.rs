@@ -1,13 +1,19 @@
 //! The library behind the `tfguard` command.
 #![warn(missing_docs)]
 
+pub mod app;
+pub mod child;
 pub mod cli;
 pub mod clock;
 pub mod error;
 pub mod escape;
+pub mod guardian;
 pub mod identity;
 pub mod lease;
 pub mod lock;
+pub mod operate;
 pub mod report;
+pub mod session;
 pub mod store;
+pub mod supervisor;
 pub mod terraform;

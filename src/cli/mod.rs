@@ -11,7 +11,8 @@ pub mod resolve;
 pub mod status;
 pub mod target;
 
+pub use args::Args;
 pub use config::{Action, Colour, Config, Format, Log, Wait};
 pub use parse::{Parsed, parse};
 pub use resolve::{Surroundings, resolve};
-pub use target::{StorePlan, Target};
+pub use target::{Place, Target, choose, user_state_dir};

@@ -8,6 +8,7 @@ use etcetera::BaseStrategy;
 use crate::error::Error;
 use crate::escape;
 use crate::lease::LockName;
+use crate::store::{DynamoConfig, StoreSpec};
 use crate::terraform::{Backend, Directory};
 
 /// The values of `--store`.
@@ -55,34 +56,13 @@ pub struct Place<'a> {
     pub ci: bool,
 }
 
-/// A store to open.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StorePlan {
-    /// A DynamoDB table.
-    Dynamodb {
-        /// Its name.
-        table: String,
-        /// `None`: as the AWS SDK finds it.
-        region: Option<String>,
-        /// `None`: AWS's own.
-        endpoint_url: Option<String>,
-        /// `None`: as the AWS SDK finds it.
-        profile: Option<String>,
-    },
-    /// Files in a folder.
-    Local {
-        /// The folder, absolute. It need not exist.
-        dir: PathBuf,
-    },
-}
-
 /// The lock and the store of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Target {
     /// The lock.
     pub lock: LockName,
     /// Where it lives.
-    pub store: StorePlan,
+    pub store: StoreSpec,
     /// What was chosen for the user and why, a sentence each without a final full stop.
     pub chosen: Vec<String>,
     /// What the user should know about it, a sentence each without a final full stop.
@@ -113,7 +93,7 @@ pub fn choose(wish: &Wish, place: Place<'_>) -> Result<Target, Error> {
             lock
         }
     };
-    if place.ci && matches!(store, StorePlan::Local { .. }) {
+    if place.ci && matches!(store, StoreSpec::Local { .. }) {
         warnings.push(
             "the lock is a file on this machine and does not exclude runs on other CI runners; use --table \
              for a lock that does"
@@ -123,7 +103,7 @@ pub fn choose(wish: &Wish, place: Place<'_>) -> Result<Target, Error> {
     Ok(Target { lock, store, chosen, warnings })
 }
 
-fn store(wish: &Wish, place: Place<'_>, chosen: &mut Vec<String>) -> Result<StorePlan, Error> {
+fn store(wish: &Wish, place: Place<'_>, chosen: &mut Vec<String>) -> Result<StoreSpec, Error> {
     match wish.store {
         StoreChoice::Local => local(wish, place, chosen),
         StoreChoice::Dynamodb => dynamodb(wish).ok_or_else(|| {
@@ -147,21 +127,21 @@ fn store(wish: &Wish, place: Place<'_>, chosen: &mut Vec<String>) -> Result<Stor
     }
 }
 
-fn dynamodb(wish: &Wish) -> Option<StorePlan> {
-    Some(StorePlan::Dynamodb {
+fn dynamodb(wish: &Wish) -> Option<StoreSpec> {
+    Some(StoreSpec::Dynamodb(DynamoConfig {
         table: wish.table.clone()?,
         region: wish.region.clone(),
         endpoint_url: wish.endpoint_url.clone(),
         profile: wish.profile.clone(),
-    })
+    }))
 }
 
-fn local(wish: &Wish, place: Place<'_>, chosen: &mut Vec<String>) -> Result<StorePlan, Error> {
+fn local(wish: &Wish, place: Place<'_>, chosen: &mut Vec<String>) -> Result<StoreSpec, Error> {
     if let Some(dir) = &wish.local_dir {
-        return Ok(StorePlan::Local { dir: dir.clone() });
+        return Ok(StoreSpec::Local { dir: dir.clone() });
     }
     if place.directory.backend.is_local() && is_terraforms(place) {
-        return Ok(StorePlan::Local { dir: place.directory.canonical.join(".tfguard") });
+        return Ok(StoreSpec::Local { dir: place.directory.canonical.join(".tfguard") });
     }
     let Some(dir) = place.user_state else {
         return Err(Error::Config(
@@ -169,7 +149,7 @@ fn local(wish: &Wish, place: Place<'_>, chosen: &mut Vec<String>) -> Result<Stor
         ));
     };
     chosen.push(format!("locks are kept in {}", escape::line(&dir.to_string_lossy())));
-    Ok(StorePlan::Local { dir: dir.to_path_buf() })
+    Ok(StoreSpec::Local { dir: dir.to_path_buf() })
 }
 
 fn is_terraforms(place: Place<'_>) -> bool {
@@ -295,8 +275,8 @@ mod tests {
     fn outcome(wish: &Wish, place: Place<'_>) -> Result<String, (u8, String)> {
         let target = choose(wish, place).map_err(|error| (error.exit_code(), error.to_string()))?;
         Ok(match target.store {
-            StorePlan::Local { dir } => format!("{} @ {}", target.lock, dir.display()),
-            StorePlan::Dynamodb { table, .. } => format!("{} @ table:{table}", target.lock),
+            StoreSpec::Local { dir } => format!("{} @ {}", target.lock, dir.display()),
+            StoreSpec::Dynamodb(DynamoConfig { table, .. }) => format!("{} @ table:{table}", target.lock),
         })
     }
 
@@ -376,7 +356,7 @@ mod tests {
         let staging = Directory { workspace: "staging".into(), ..directory(Backend::None) };
         let target = choose(&Wish::default(), place(&staging, true)).unwrap();
         assert_eq!(target.lock.as_str(), "/srv/infra/terraform.tfstate.d/staging");
-        assert_eq!(target.store, StorePlan::Local { dir: "/srv/infra/.tfguard".into() });
+        assert_eq!(target.store, StoreSpec::Local { dir: "/srv/infra/.tfguard".into() });
     }
 
     #[test]

@@ -112,6 +112,24 @@ pub struct Intervention {
     pub at: Timestamp,
 }
 
+impl Intervention {
+    /// Bytes that each of the two texts may have, so that an entry which bears them keeps its size.
+    const TEXT: usize = 80;
+
+    /// Cut to what a record has room for.
+    #[must_use]
+    pub fn fitted(mut self) -> Self {
+        for text in [&mut self.by, &mut self.reason] {
+            let mut keep = text.len().min(Self::TEXT);
+            while !text.is_char_boundary(keep) {
+                keep -= 1;
+            }
+            text.truncate(keep);
+        }
+        self
+    }
+}
+
 /// A session that owns the lock, alone or with others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::error::Error;
 use crate::lease::{Identity, Last, LockName, Mode, Phase};
 
 /// How much an event matters.
@@ -174,6 +175,15 @@ impl Event {
     /// A sentence at a level, with nothing to add.
     pub fn say(level: Level, summary: impl Into<String>) -> Self {
         Self::Diagnostic { level, summary: summary.into(), detail: None }
+    }
+
+    /// An error that ends the run.
+    pub fn failure(error: &Error) -> Self {
+        match error {
+            // The user's own wish.
+            Error::Cancelled { .. } => Self::say(Level::Info, error.to_string()),
+            _ => Self::say(Level::Error, error.to_string()),
+        }
     }
 
     /// How much the event matters.

@@ -5,6 +5,7 @@
 pub mod event;
 pub mod human;
 pub mod json;
+pub mod outlet;
 pub mod output;
 pub mod reporter;
 pub mod shared;
@@ -14,6 +15,7 @@ pub mod text;
 pub mod trace;
 
 pub use event::{Ended, Event, Level, Party, SignalAction};
+pub use outlet::Outlet;
 pub use output::{JsonOutput, Stream};
-pub use reporter::{Destination, Reporter};
+pub use reporter::{Destination, Reporter, open_log_file};
 pub use shared::SharedWriter;

@@ -7,6 +7,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 
 use super::json;
 use super::shared::SharedWriter;
+use crate::child::Sink;
 
 /// A line longer than this many bytes is split.
 pub const MAX_LINE: usize = 1 << 20;
@@ -19,6 +20,16 @@ pub enum Stream {
     Stdout,
     /// Always wrapped.
     Stderr,
+}
+
+impl Stream {
+    /// `stdout` or `stderr`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
 }
 
 /// Turns the bytes of one stream of the child into lines of NDJSON. Memory stays below a few
@@ -40,36 +51,6 @@ impl JsonOutput {
     /// Lines go to `out`, which is shared with our own; `now` stamps those that are wrapped.
     pub fn new(stream: Stream, out: SharedWriter, now: fn() -> Timestamp) -> Self {
         Self { stream, out, now, pending: Vec::new(), split: false, batch: Vec::new() }
-    }
-
-    /// Takes what the child wrote. All whole lines in it are written before this returns; it
-    /// blocks while stdout does, and after stdout was closed it only drains.
-    pub fn chunk(&mut self, mut bytes: &[u8]) {
-        while let Some(end) = memchr::memchr(b'\n', bytes) {
-            let (line, rest) = bytes.split_at(end + 1);
-            bytes = rest;
-            if self.pending.is_empty() && line.len() <= MAX_LINE {
-                self.line(line);
-                continue;
-            }
-            self.extend(line);
-            let pending = std::mem::take(&mut self.pending);
-            self.line(&pending);
-            // The allocation is kept for the next line.
-            self.pending = pending;
-            self.pending.clear();
-        }
-        self.extend(bytes);
-        self.write();
-    }
-
-    /// The child has closed the stream: writes a last line that has no newline.
-    pub fn end(&mut self) {
-        if !self.pending.is_empty() {
-            let pending = std::mem::take(&mut self.pending);
-            self.line(&pending);
-        }
-        self.write();
     }
 
     /// Adds to the pending line, and writes off its first [`MAX_LINE`] bytes while it is longer.
@@ -166,6 +147,38 @@ fn is_terraforms(line: &[u8]) -> bool {
         return false;
     }
     std::str::from_utf8(line).is_ok_and(|line| serde_json::from_str::<Envelope>(line).is_ok())
+}
+
+impl Sink for JsonOutput {
+    /// Takes what the child wrote. All whole lines in it are written before this returns; it
+    /// blocks while stdout does, and after stdout was closed it only drains.
+    fn chunk(&mut self, mut bytes: &[u8]) {
+        while let Some(end) = memchr::memchr(b'\n', bytes) {
+            let (line, rest) = bytes.split_at(end + 1);
+            bytes = rest;
+            if self.pending.is_empty() && line.len() <= MAX_LINE {
+                self.line(line);
+                continue;
+            }
+            self.extend(line);
+            let pending = std::mem::take(&mut self.pending);
+            self.line(&pending);
+            // The allocation is kept for the next line.
+            self.pending = pending;
+            self.pending.clear();
+        }
+        self.extend(bytes);
+        self.write();
+    }
+
+    /// The child has closed the stream: writes a last line that has no newline.
+    fn end(&mut self) {
+        if !self.pending.is_empty() {
+            let pending = std::mem::take(&mut self.pending);
+            self.line(&pending);
+        }
+        self.write();
+    }
 }
 
 #[derive(serde::Deserialize)]

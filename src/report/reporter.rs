@@ -72,6 +72,18 @@ impl Reporter {
         Ok(Self { messages, level, to_file, now })
     }
 
+    /// The reporter of a guardian, which writes where its supervisor wrote. What cannot be opened
+    /// is done without.
+    pub fn for_guardian(json: bool, log_file: Option<&Path>, now: fn() -> Timestamp) -> Option<Self> {
+        let destination = if json {
+            Destination::Json { out: SharedWriter::stdout() }
+        } else {
+            Destination::Text { out: SharedWriter::stderr(), colour: false }
+        };
+        let file = log_file.and_then(|path| open_log_file(path).ok());
+        Self::start(destination, Level::Info, file, now).ok()
+    }
+
     /// Says something. Never blocks and never fails.
     pub fn emit(&self, event: Event) {
         let level = event.level();

@@ -17,7 +17,7 @@ use super::dynamodb_error::{self as errors, Target};
 use super::dynamodb_shape as shape;
 use super::item::{self, Item};
 use super::{Listed, Store, StoreError, StoreResult, Swap, Watch};
-use crate::lease::record::KEY_PREFIX;
+use crate::lease::KEY_PREFIX;
 use crate::lease::{LockName, Record, RecordError, Stamp};
 
 /// How long an operator's request may take; those of the protocol say it themselves.

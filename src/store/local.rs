@@ -21,7 +21,7 @@ use super::local_watch;
 use super::text::chain;
 use super::{Listed, Store, StoreError, StoreResult, Swap, Unavailable, Watch};
 use crate::clock::SystemClock;
-use crate::lease::record::KEY_PREFIX;
+use crate::lease::KEY_PREFIX;
 use crate::lease::{Instant, LockName, Record, RecordError, Stamp};
 
 /// The key's field in a file, as in a DynamoDB item.

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
+use crate::lease::KEY_PREFIX;
 use crate::lease::LockName;
-use crate::lease::record::KEY_PREFIX;
 
 /// The stem of the lock that is named like the folder's parent: the state beside it.
 const BESIDE: &str = "state";

@@ -34,6 +34,17 @@ impl StoreSpec {
         })
     }
 
+    /// The same store, whatever directory it is opened from.
+    #[must_use]
+    pub fn absolute(&self) -> Self {
+        match self {
+            Self::Local { dir } => {
+                Self::Local { dir: std::path::absolute(dir).unwrap_or_else(|_| dir.clone()) }
+            }
+            Self::Dynamodb(_) => self.clone(),
+        }
+    }
+
     /// What people know it by. An open store says it with what the environment added.
     pub fn describe(&self) -> String {
         match self {

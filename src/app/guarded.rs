@@ -1,0 +1,218 @@
+//! Commands under the lock: from the resolved options to a [`Plan`], and from its report to our
+//! exit code.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command as Process;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::{inherit, setup};
+use crate::child::{Arrival, Target as Aim, Terminal};
+use crate::cli::{Action, Config, Format, Wait as CliWait};
+use crate::clock::{Clock, SystemClock};
+use crate::error::Error;
+use crate::guardian::{Setting, Token};
+use crate::lease::session::Wait;
+use crate::lease::transition::Candidate;
+use crate::lease::{LockName, Mode};
+use crate::report::event::{Event, Level};
+use crate::report::{Outlet, Reporter, SharedWriter};
+use crate::supervisor::run::{Plan, Report, Step, run as supervise};
+use crate::supervisor::stop::Limits;
+use crate::terraform::args::{self, Command, Situation, Version};
+use crate::terraform::find::{self, Search};
+use crate::terraform::init;
+use crate::terraform::redact;
+
+/// Runs the command of `config` under its lock and returns our exit code.
+pub(super) async fn run(config: &Config, arrivals: UnboundedReceiver<Arrival>, reporter: &Reporter) -> u8 {
+    let started = SystemClock.now();
+    let outlet = match config.log.format {
+        Format::Text => Outlet::text(),
+        Format::Json => Outlet::json(SharedWriter::stdout(), setup::wall),
+    };
+    let mut lock = None;
+    let report = match plan(config, reporter, started, &mut lock).await {
+        Ok(plan) => supervise(&plan, arrivals, SystemClock, reporter, &outlet).await,
+        Err(error) => Report::failed(error, SystemClock.mono().since(started.mono)),
+    };
+    if let Err(error) = &report.result {
+        reporter.emit(Event::failure(error));
+    }
+    let exit_code = report.exit_code();
+    reporter.emit(Event::RunSummary {
+        lock,
+        generation: report.generation,
+        outcome: report.outcome(),
+        exit_code,
+        waited: report.waited,
+        held: report.held,
+    });
+    if let (Some(mut pumps), Some(mut arrivals)) = (report.pumps, report.arrivals) {
+        // The lock is free, the child is dead: a slow reader may take all the time it wants.
+        tokio::select! {
+            () = pumps.all() => {}
+            () = stopped(&mut arrivals) => {}
+        }
+    }
+    exit_code
+}
+
+/// Completes when we are asked to stop.
+async fn stopped(arrivals: &mut UnboundedReceiver<Arrival>) {
+    while let Some(arrival) = arrivals.recv().await {
+        if matches!(arrival, Arrival::Stop(_)) {
+            return;
+        }
+    }
+}
+
+async fn plan(
+    config: &Config,
+    reporter: &Reporter,
+    started: crate::lease::Now,
+    lock: &mut Option<LockName>,
+) -> Result<Plan, Error> {
+    let terminal = Terminal::open_foreground().is_some() && config.log.format == Format::Text;
+    let directory = setup::inspect(&config.directory)?;
+    let cwd = &config.directory;
+    let (first, command) = match &config.action {
+        Action::Terraform { command, args, init } => {
+            directory.require(*command, args)?;
+            let tool = Tool::find(config, cwd)?;
+            let first = init::needed(*init, &directory)
+                .then(|| tool.step(config, Command::Init, &[], false))
+                .transpose()?;
+            (first, tool.step(config, *command, args, terminal)?)
+        }
+        Action::Exec { argv } => (None, exec(argv, cwd)?),
+        Action::Status { .. } | Action::Unlock { .. } => {
+            return Err(Error::Bug("a command without a child was to be supervised".into()));
+        }
+    };
+    let is_terraform = matches!(config.action, Action::Terraform { .. });
+    let target = setup::target(config, &directory, is_terraform)?;
+    *lock = Some(target.lock.clone());
+    for text in &target.chosen {
+        reporter.emit(Event::say(Level::Info, text.clone()));
+    }
+    for text in &target.warnings {
+        reporter.emit(Event::say(Level::Warn, text.clone()));
+    }
+    let store = setup::open(&target.store, &target.lock).await?;
+    let inherited = inherit::generation(&target.lock, config.mode, store.as_ref()).await?;
+    let shown = command.shown.join(" ");
+    let candidate = Candidate {
+        session: crate::session::id(),
+        mode: config.mode,
+        lease: config.lease,
+        asked_at: started.wall,
+        identity: setup::identity(Some(shown), config.reason.clone()),
+    };
+    let token = Token::new().map_err(|error| {
+        Error::Bug(format!("the system gives no pipe for the interrupt's token: {error}"))
+    })?;
+    let guardian = Setting {
+        lock: target.lock.clone(),
+        store: target.store.absolute(),
+        stop_timeout: config.stop_timeout,
+        json: config.log.format == Format::Json,
+        log_file: config.log.file.clone(),
+    };
+    Ok(Plan {
+        name: target.lock,
+        store,
+        candidate,
+        wait: match config.wait {
+            CliWait::Forever => Wait::Forever,
+            CliWait::No => Wait::Not,
+            CliWait::AtMost(limit) if limit.is_zero() => Wait::Not,
+            CliWait::AtMost(limit) => Wait::AtMost(limit),
+        },
+        limits: Limits {
+            stop_timeout: config.stop_timeout,
+            deadline: config.deadline.map(|deadline| started.mono + deadline),
+        },
+        first,
+        command,
+        inherited,
+        started: started.mono,
+        seed: crate::session::seed(),
+        guardian: Some(guardian),
+        token,
+    })
+}
+
+/// Terraform or OpenTofu, found.
+struct Tool {
+    program: PathBuf,
+    dir: PathBuf,
+}
+
+impl Tool {
+    fn find(config: &Config, dir: &Path) -> Result<Self, Error> {
+        let cwd = std::env::current_dir().unwrap_or_else(|_| dir.to_path_buf());
+        let program = find::terraform(config.terraform_bin.as_deref(), &search(&cwd))?;
+        Ok(Self { program, dir: dir.to_path_buf() })
+    }
+
+    /// `interactive`: it has a terminal to ask at. A step that the user did not ask for has none.
+    fn step(
+        &self,
+        config: &Config,
+        command: Command,
+        user: &[OsString],
+        interactive: bool,
+    ) -> Result<Step, Error> {
+        let json = config.log.format == Format::Json;
+        let ambient = args::ambient(command, &setup::env_text);
+        let situation = Situation {
+            interactive,
+            json,
+            shared: config.mode == Mode::Shared,
+            version: if json && command == Command::Init { self.version() } else { None },
+            ambient: &ambient,
+        };
+        let args = args::build(command, user, situation);
+        let name =
+            self.program.file_name().unwrap_or(self.program.as_os_str()).to_string_lossy().into_owned();
+        let mut shown = vec![name];
+        shown.extend(redact::terraform(&args));
+        let requested =
+            matches!(&config.action, Action::Terraform { command: asked, .. } if *asked == command);
+        Ok(Step {
+            program: self.program.clone(),
+            args,
+            dir: self.dir.clone(),
+            shown,
+            target: Aim::Process,
+            interactive: requested,
+        })
+    }
+
+    /// Only asked where an argument depends on it: it costs a start of Terraform.
+    fn version(&self) -> Option<Version> {
+        let output = Process::new(&self.program).arg("version").current_dir(&self.dir).output().ok()?;
+        Version::parse(&String::from_utf8_lossy(&output.stdout))
+    }
+}
+
+fn exec(argv: &[OsString], dir: &Path) -> Result<Step, Error> {
+    let Some((name, args)) = argv.split_first() else {
+        return Err(Error::Usage("exec needs a command: tfguard exec -- CMD ARGS".into()));
+    };
+    Ok(Step {
+        program: find::program(name, &search(dir))?,
+        args: args.to_vec(),
+        dir: dir.to_path_buf(),
+        shown: redact::command(argv),
+        target: Aim::Group,
+        interactive: true,
+    })
+}
+
+fn search(base: &Path) -> Search<'_> {
+    let own = std::env::current_exe().and_then(|path| path.canonicalize()).ok();
+    Search { path: setup::env("PATH"), base, own }
+}

@@ -1,0 +1,96 @@
+//! The whole program, put together: arguments, environment and streams come in here and nowhere
+//! else.
+
+mod guarded;
+mod inherit;
+mod operator;
+mod setup;
+
+use std::time::Duration;
+
+use crate::child::Signals;
+use crate::cli::{self, Action, Config, Parsed, Surroundings};
+use crate::error::Error;
+use crate::report::event::Event;
+use crate::report::{Reporter, SharedWriter, text};
+
+/// How long our last words may take to be written when nobody reads them.
+const FLUSH: Duration = Duration::from_secs(2);
+
+/// Runs the program with the process's own arguments. Returns the exit code.
+pub fn main() -> u8 {
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == crate::guardian::ARGUMENT) {
+        return crate::guardian::main();
+    }
+    match cli::parse(std::env::args_os()) {
+        Ok(Parsed::Print(text)) => {
+            // A reader that has gone needs no help text.
+            let _ = SharedWriter::stdout().write(text.as_bytes());
+            0
+        }
+        Ok(Parsed::Run(args)) => match configure(*args) {
+            Ok(config) => run(config),
+            Err(error) => complain(&error),
+        },
+        Err(error) => complain(&error),
+    }
+}
+
+fn configure(args: cli::Args) -> Result<Config, Error> {
+    let cwd = std::env::current_dir()
+        .map_err(|error| Error::NoInput(format!("the current directory cannot be used: {error}")))?;
+    let terminal = crate::child::Terminal::open_foreground().is_some();
+    cli::resolve(args, Surroundings { env: &setup::env, cwd: &cwd, terminal })
+}
+
+fn run(config: Config) -> u8 {
+    // First of all: a signal that arrives from here on is an event and not our end.
+    let (_signals, arrivals) = match Signals::install() {
+        Ok(installed) => installed,
+        Err(error) => return complain(&Error::Bug(format!("signals cannot be caught: {error}"))),
+    };
+    let reporter = match setup::reporter(&config.log) {
+        Ok(reporter) => reporter,
+        Err(error) => return complain(&error),
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&Error::Bug(format!("the runtime cannot start: {error}"))),
+    };
+    let code = runtime.block_on(async {
+        match &config.action {
+            Action::Terraform { .. } | Action::Exec { .. } => {
+                guarded::run(&config, arrivals, &reporter).await
+            }
+            Action::Status { json, check } => told(operator::status(&config, *json, *check).await, &reporter),
+            Action::Unlock { session, now, yes, reason } => {
+                let order = operator::Order {
+                    session: session.clone(),
+                    now: *now,
+                    yes: *yes,
+                    reason: reason.clone(),
+                };
+                told(operator::unlock(&config, order, &reporter).await, &reporter)
+            }
+        }
+    });
+    reporter.flush(FLUSH);
+    // A thread that is stuck in a write must not keep the process.
+    runtime.shutdown_background();
+    code
+}
+
+/// An operator's command: its code, or its error said.
+fn told(result: Result<u8, Error>, reporter: &Reporter) -> u8 {
+    result.unwrap_or_else(|error| {
+        reporter.emit(Event::failure(&error));
+        error.exit_code()
+    })
+}
+
+/// An error before there is a reporter.
+fn complain(error: &Error) -> u8 {
+    let colour = cli::Colour::Auto.on_stderr();
+    let _ = SharedWriter::stderr().write(text::error_lines(error, colour).as_bytes());
+    error.exit_code()
+}

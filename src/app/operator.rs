@@ -1,0 +1,120 @@
+//! `status` and `unlock`: they look at a lock, or change it from outside, and hold nothing.
+
+use std::io::{BufRead, IsTerminal};
+
+use super::setup;
+use crate::cli::{Config, status as render};
+use crate::clock::{Clock, SystemClock};
+use crate::error::{Error, exit};
+use crate::lease::{Holder, Intervention, Lease};
+use crate::operate::{self, Done, Request};
+use crate::report::event::{Event, Level};
+use crate::report::{Reporter, SharedWriter, human};
+use crate::store::StoreError;
+use crate::supervisor::party;
+
+/// How long a status may take to be read.
+const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Shows who holds the lock and who waits.
+pub(super) async fn status(config: &Config, json: bool, check: bool) -> Result<u8, Error> {
+    let directory = setup::inspect(&config.directory)?;
+    let target = setup::target(config, &directory, false)?;
+    let store = setup::open(&target.store, &target.lock).await?;
+    let read = store.read(&target.lock, TIMEOUT).await;
+    let (record, held) = match &read {
+        Ok(record) => (Ok(record.as_ref()), record.as_ref().is_some_and(|record| !record.is_free())),
+        Err(StoreError::BadRecord { error, .. }) => (Err(error), false),
+        Err(source) => {
+            let (lock, source) = (target.lock.to_string(), source.clone());
+            return Err(Error::Store { lock, source, advice: String::new() });
+        }
+    };
+    let described = store.describe();
+    let view = render::View { lock: &target.lock, store: &described, record, now: SystemClock.now().wall };
+    let shown = if json { render::json(view) } else { render::text(view).into_bytes() };
+    let _ = SharedWriter::stdout().write(&shown);
+    Ok(match record {
+        Err(_) => exit::CONFIG,
+        Ok(_) if check && held => exit::NOT_ACQUIRED,
+        Ok(_) => 0,
+    })
+}
+
+/// What an operator orders.
+pub(super) struct Order {
+    pub(super) session: Option<String>,
+    pub(super) now: bool,
+    pub(super) yes: bool,
+    pub(super) reason: String,
+}
+
+/// Asks the holder to stop, or takes an entry out.
+pub(super) async fn unlock(config: &Config, order: Order, reporter: &Reporter) -> Result<u8, Error> {
+    let directory = setup::inspect(&config.directory)?;
+    let target = setup::target(config, &directory, false)?;
+    let lock = &target.lock;
+    if !order.yes && !confirmed(lock.as_str(), order.now)? {
+        reporter.emit(Event::say(Level::Info, format!("lock {lock}: nothing was changed")));
+        return Ok(0);
+    }
+    let store = setup::open(&target.store, lock).await?;
+    let me = setup::identity(None, None);
+    let by = Intervention { by: human::identity(&me), reason: order.reason, at: SystemClock.now().wall };
+    let request = Request { session: order.session, now: order.now, by: by.fitted() };
+    let seed = crate::session::seed();
+    let done = operate::unlock(store.as_ref(), lock, &request, &SystemClock, seed).await?;
+    let wall = SystemClock.now().wall;
+    let name = |holder: &Holder| human::holder(&party(holder), wall);
+    let (level, text, detail) = match &done {
+        Done::Free => (Level::Info, format!("lock {lock} is free: nothing to do"), None),
+        Done::Asked(holders) => {
+            let beat = holders.iter().map(|holder| holder.lease().heartbeat()).max();
+            let patience = holders.iter().map(Holder::patience).max();
+            let who: Vec<String> = holders.iter().map(name).collect();
+            let detail = format!(
+                "it sees that within {}, stops its command gracefully and releases; if it shows no sign of \
+                 life, others take over {} after its last one. To remove it at once, whether its command \
+                 still runs or not: --now",
+                human::duration(beat.unwrap_or_else(|| Lease::default().heartbeat())),
+                human::duration(patience.unwrap_or_else(|| Lease::default().patience()))
+            );
+            (Level::Info, format!("lock {lock}: asked to stop: {}", who.join("; ")), Some(detail))
+        }
+        Done::RemovedHolders(holders) => {
+            let who: Vec<String> = holders.iter().map(name).collect();
+            let detail = "its command may still run: make sure that it does not, or two runs overlap \
+                          (Terraform's own state lock is the only guard now)";
+            (Level::Warn, format!("lock {lock}: removed {}", who.join("; ")), Some(detail.to_owned()))
+        }
+        Done::RemovedWaiter(waiter) => {
+            let who = human::identity(&waiter.identity);
+            (Level::Info, format!("lock {lock}: took {who} out of the queue"), None)
+        }
+        Done::DeletedUnreadable => {
+            (Level::Warn, format!("lock {lock}: its record could not be read and was deleted"), None)
+        }
+    };
+    reporter.emit(Event::Diagnostic { level, summary: text, detail });
+    Ok(0)
+}
+
+/// Asks the person at the terminal. That there is one was checked with the options.
+fn confirmed(lock: &str, now: bool) -> Result<bool, Error> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Error::Usage("unlock asks before it acts: give --yes where nobody can answer".into()));
+    }
+    let what = if now {
+        "Remove the holder at once, although its command may still run?"
+    } else {
+        "Ask the holder to stop and release?"
+    };
+    let question = format!("tfguard: lock {}: {what} [y/N] ", crate::escape::line(lock));
+    let _ = SharedWriter::stderr().write(question.as_bytes());
+    let mut answer = String::new();
+    std::io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|error| Error::Usage(format!("no answer could be read: {error}")))?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes" | "Yes"))
+}

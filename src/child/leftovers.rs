@@ -1,0 +1,126 @@
+//! What a child left behind: found, killed and named, before the lock is released.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal};
+
+/// The pause before we look again whether the killed are dead: short at first, since most are.
+const LOOK: [Duration; 4] = [
+    Duration::from_millis(1),
+    Duration::from_millis(5),
+    Duration::from_millis(20),
+    Duration::from_millis(50),
+];
+
+/// Everything that one child may have left.
+#[derive(Debug)]
+pub struct Leftovers {
+    #[cfg_attr(target_os = "linux", allow(dead_code, reason = "groups are seen in /proc there"))]
+    group: Pid,
+    spared: Vec<Pid>,
+}
+
+/// What a sweep came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// The processes that had to be killed, as `name (pid 123)`, escaped.
+    pub names: Vec<String>,
+    /// Processes that are still alive: they cannot be killed, or not in this time.
+    pub survivors: usize,
+}
+
+impl Leftovers {
+    /// What is left of the child that led the process group `group`. Processes in our own group
+    /// and those in `spared`, with what these started, are none of it.
+    pub fn of(group: Pid, spared: &[Pid]) -> Self {
+        Self { group, spared: spared.to_vec() }
+    }
+
+    /// Kills until nothing is left or `bound` has passed. The first look costs one walk through
+    /// the process table; a child that left nothing costs no more.
+    pub async fn sweep(&self, bound: Duration) -> Swept {
+        let mut killed = BTreeMap::new();
+        let mut waited = Duration::ZERO;
+        let mut looks = LOOK.iter().chain(std::iter::repeat(&LOOK[LOOK.len() - 1]));
+        loop {
+            let left = self.find();
+            for (pid, name) in &left {
+                kill(*pid);
+                killed.entry(pid.as_raw_nonzero()).or_insert_with(|| name.clone());
+            }
+            if left.is_empty() || waited >= bound {
+                return Swept { names: killed.into_values().collect(), survivors: left.len() };
+            }
+            let pause = looks.next().copied().unwrap_or(bound);
+            tokio::time::sleep(pause).await;
+            waited += pause;
+        }
+    }
+
+    /// Our descendants outside our own process group, and members of the child's group. We are
+    /// the subreaper, so that whatever the child left is a descendant of ours, daemons included;
+    /// adopted zombies are reaped here.
+    #[cfg(target_os = "linux")]
+    fn find(&self) -> Vec<(Pid, String)> {
+        let processes = super::proc::all();
+        let own = rustix::process::getpid();
+        let own_group = rustix::process::getpgrp().as_raw_nonzero().get();
+        let mut family = vec![own.as_raw_nonzero().get()];
+        let mut found = Vec::new();
+        let mut next = 0;
+        while let Some(parent) = family.get(next).copied() {
+            next += 1;
+            for process in processes.iter().filter(|process| process.parent == parent) {
+                let direct = parent == own.as_raw_nonzero().get();
+                if direct && process.group == own_group || self.spared.contains(&process.pid) {
+                    continue;
+                }
+                family.push(process.pid.as_raw_nonzero().get());
+                if !process.zombie {
+                    found.push(process);
+                } else if direct {
+                    reap(process.pid);
+                }
+            }
+        }
+        let group = self.group.as_raw_nonzero().get();
+        let strays = processes.iter().filter(|process| process.group == group && !process.zombie);
+        found.extend(strays);
+        found.sort_by_key(|process| process.pid.as_raw_nonzero());
+        found.dedup_by_key(|process| process.pid);
+        found
+            .into_iter()
+            .map(|process| {
+                let name = crate::escape::field(&process.name).into_owned();
+                (process.pid, format!("{name} (pid {})", process.pid.as_raw_nonzero()))
+            })
+            .collect()
+    }
+
+    /// Without a subreaper only the group can be seen. Its zombies are init's to reap.
+    #[cfg(not(target_os = "linux"))]
+    fn find(&self) -> Vec<(Pid, String)> {
+        match rustix::process::kill_process_group(self.group, Signal::KILL) {
+            Ok(()) => vec![(self.group, format!("group {}", self.group.as_raw_nonzero()))],
+            Err(_) => Vec::new(),
+        }
+    }
+}
+
+/// By a descriptor where there is one: between the look and the signal the number may have come
+/// to mean somebody else.
+fn kill(pid: Pid) {
+    #[cfg(target_os = "linux")]
+    if let Ok(pidfd) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) {
+        let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
+        return;
+    }
+    let _ = rustix::process::kill_process(pid, Signal::KILL);
+}
+
+#[cfg(target_os = "linux")]
+fn reap(pid: Pid) {
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+    let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+}

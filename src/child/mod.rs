@@ -1,0 +1,33 @@
+//! The child and everything about it that only the operating system knows: starting it, its
+//! terminal, its signals, its output, its end and what it left behind.
+//!
+//! Nothing here decides: when the child is interrupted, resumed or killed is the supervisor's
+//! business. What is here holds the rules that no decision may break:
+//!
+//! - the child has a process group of its own, so that a terminal's or a runner's signal to our
+//!   group is never doubled;
+//! - a terminal that is lent is taken back on every way out;
+//! - only what we started, and what that left to us, is ever reaped or killed: a library may have
+//!   children of its own in our process group.
+
+pub mod leftovers;
+pub mod marker;
+pub mod output;
+pub mod passthrough;
+#[cfg(target_os = "linux")]
+mod proc;
+pub mod running;
+pub mod signals;
+pub mod spawn;
+mod system;
+pub mod terminal;
+
+pub use leftovers::{Leftovers, Swept};
+pub use marker::{InterruptSeen, Marker};
+pub use output::{Pumps, Sink};
+pub use passthrough::Passthrough;
+pub use running::Running;
+pub use rustix::process::Pid;
+pub use signals::{Arrival, Arrived, HoldTheLine, Origin, Signals};
+pub use spawn::{Spec, Stderr, Stdin, Stdout, Target, become_subreaper, same_open_file, spawn};
+pub use terminal::{Hangup, Terminal};

@@ -1,0 +1,68 @@
+//! What `/proc` tells about processes.
+
+use std::fs;
+
+use rustix::process::Pid;
+
+/// A process as `/proc/<pid>/stat` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Process {
+    pub(super) pid: Pid,
+    /// The program's name, cut to 15 bytes by the kernel. It may hold anything.
+    pub(super) name: String,
+    /// Ended, and not reaped yet.
+    pub(super) zombie: bool,
+    pub(super) parent: i32,
+    pub(super) group: i32,
+}
+
+/// Every process that can be seen. One that ends while we look may be missing.
+pub(super) fn all() -> Vec<Process> {
+    fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter_map(read)
+        .collect()
+}
+
+fn read(pid: i32) -> Option<Process> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    parse(&String::from_utf8_lossy(&stat))
+}
+
+/// `pid (name) state ppid pgrp …`, where the name may hold blanks and brackets.
+fn parse(stat: &str) -> Option<Process> {
+    let (pid, rest) = stat.split_once(" (")?;
+    let (name, rest) = rest.rsplit_once(") ")?;
+    let mut fields = rest.split_ascii_whitespace();
+    let state = fields.next()?;
+    Some(Process {
+        pid: Pid::from_raw(pid.parse().ok()?)?,
+        name: name.to_owned(),
+        zombie: matches!(state, "Z" | "X"),
+        parent: fields.next()?.parse().ok()?,
+        group: fields.next()?.parse().ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_hold_anything() {
+        let process = parse("42 (a) b (c) S 1 7 7 0 -1").unwrap();
+        assert_eq!((process.name.as_str(), process.parent, process.group), ("a) b (c", 1, 7));
+        assert!(!process.zombie);
+        assert!(parse("42 (x) Z 1 7").unwrap().zombie);
+        assert_eq!(parse("42"), None);
+    }
+
+    #[test]
+    fn we_see_ourselves() {
+        let own = rustix::process::getpid();
+        assert!(all().iter().any(|process| process.pid == own && !process.zombie));
+    }
+}

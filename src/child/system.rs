@@ -1,0 +1,137 @@
+//! The one home of `unsafe`: signal dispositions and masks, and what a child does between `fork`
+//! and `exec`. Neither the standard library nor `rustix` offers these.
+#![allow(unsafe_code, reason = "signal dispositions and pre_exec have no safe interface")]
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::RawFd;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::ptr;
+
+/// What a signal did before [`ignore`] changed it; [`restore`] brings it back.
+pub(super) struct Disposition {
+    signal: libc::c_int,
+    action: libc::sigaction,
+}
+
+/// Whether the signal is ignored at present.
+pub(super) fn is_ignored(signal: libc::c_int) -> io::Result<bool> {
+    Ok(current(signal)?.sa_sigaction == libc::SIG_IGN)
+}
+
+/// Ignores the signal from now on.
+pub(super) fn ignore(signal: libc::c_int) -> io::Result<Disposition> {
+    let action = current(signal)?;
+    set_handler(signal, libc::SIG_IGN)?;
+    Ok(Disposition { signal, action })
+}
+
+/// Brings back what the signal did before.
+pub(super) fn restore(saved: &Disposition) {
+    // SAFETY: the action was filled in by sigaction(2) for this very signal. A null third argument
+    // asks for nothing back.
+    unsafe { libc::sigaction(saved.signal, &raw const saved.action, ptr::null_mut()) };
+}
+
+fn current(signal: libc::c_int) -> io::Result<libc::sigaction> {
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: a null second argument changes nothing; the third points to memory of the right type.
+    check(unsafe { libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) })?;
+    // SAFETY: zeroed bytes are a valid sigaction, and the call that succeeded has filled it in.
+    Ok(unsafe { action.assume_init() })
+}
+
+/// Async-signal-safe: it runs between fork and exec too.
+fn set_handler(signal: libc::c_int, handler: libc::sighandler_t) -> io::Result<()> {
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: zeroed bytes are a valid sigaction with an empty mask and no flags. Only SIG_IGN and
+    // SIG_DFL are ever given as the handler, so that no code of ours can run in a signal's context.
+    unsafe {
+        (*action.as_mut_ptr()).sa_sigaction = handler;
+        check(libc::sigaction(signal, action.as_ptr(), ptr::null_mut()))
+    }
+}
+
+/// Lets the signals through in this thread, and in those that it starts from now on. Some parents
+/// leave a mask behind that would keep a stop signal from us for ever.
+pub(super) fn unblock(signals: &[libc::c_int]) -> io::Result<()> {
+    change_mask(libc::SIG_UNBLOCK, &set_of(signals)).map(drop)
+}
+
+/// Runs `f` with SIGTTOU blocked in this thread: a change to the terminal by a process outside its
+/// foreground group then takes effect instead of stopping us.
+pub(super) fn without_ttou<T>(f: impl FnOnce() -> T) -> T {
+    let before = change_mask(libc::SIG_BLOCK, &set_of(&[libc::SIGTTOU]));
+    let result = f();
+    if let Ok(before) = before {
+        // A mask that was in force a moment ago cannot be refused.
+        let _ = change_mask(libc::SIG_SETMASK, &before);
+    }
+    result
+}
+
+fn set_of(signals: &[libc::c_int]) -> libc::sigset_t {
+    let mut set = MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: sigemptyset initialises the set before anything reads it; sigaddset is given that set
+    // and at worst refuses a number that is no signal.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        for signal in signals {
+            libc::sigaddset(set.as_mut_ptr(), *signal);
+        }
+        set.assume_init()
+    }
+}
+
+fn change_mask(how: libc::c_int, set: &libc::sigset_t) -> io::Result<libc::sigset_t> {
+    let mut before = MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: both pointers are to sets of the right type, alive for the call.
+    match unsafe { libc::pthread_sigmask(how, ptr::from_ref(set), before.as_mut_ptr()) } {
+        // SAFETY: zeroed bytes are a valid set, and the call that succeeded has filled it in.
+        0 => Ok(unsafe { before.assume_init() }),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
+fn check(result: libc::c_int) -> io::Result<()> {
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Signals that the child gets with their default action, also when we inherited them ignored: it
+/// has to be stoppable, and Terraform's own children must be too.
+const DEFAULT: [libc::c_int; 7] =
+    [libc::SIGINT, libc::SIGTERM, libc::SIGQUIT, libc::SIGCHLD, libc::SIGPIPE, libc::SIGTTIN, libc::SIGTTOU];
+
+/// Signals that the child ignores: SIGHUP kills Terraform with its state lock left behind, and we
+/// turn it into a SIGINT; a child frozen by SIGTSTP would hold the lock for as long as it sleeps.
+const IGNORED: [libc::c_int; 2] = [libc::SIGHUP, libc::SIGTSTP];
+
+/// Puts the child's signals in order before it runs and, given the terminal's descriptor, makes
+/// the child's group its foreground group. `spawn` of the standard library returns after the
+/// `exec`, so that the terminal is the child's by then. The descriptor must stay open until that.
+pub(super) fn prepare(command: &mut Command, terminal: Option<RawFd>) {
+    let empty = set_of(&[]);
+    let in_child = move || {
+        // Before the terminal is taken: our handlers are still in place here, and would swallow a
+        // Ctrl-C that belongs to the child.
+        for signal in DEFAULT {
+            set_handler(signal, libc::SIG_DFL)?;
+        }
+        for signal in IGNORED {
+            set_handler(signal, libc::SIG_IGN)?;
+        }
+        if let Some(fd) = terminal {
+            // The child's group is in the background until this call has succeeded.
+            set_handler(libc::SIGTTOU, libc::SIG_IGN)?;
+            // SAFETY: both calls are async-signal-safe and take no pointers; the caller keeps the
+            // descriptor open.
+            check(unsafe { libc::tcsetpgrp(fd, libc::getpid()) })?;
+            set_handler(libc::SIGTTOU, libc::SIG_DFL)?;
+        }
+        change_mask(libc::SIG_SETMASK, &empty).map(drop)
+    };
+    // SAFETY: the closure calls only async-signal-safe functions (sigaction, tcsetpgrp, getpid,
+    // pthread_sigmask), allocates nothing (an io::Error of an errno does not) and takes no lock.
+    unsafe { command.pre_exec(in_child) };
+}

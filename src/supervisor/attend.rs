@@ -1,0 +1,463 @@
+//! One child, from its start until it and all it left are dead.
+
+use std::ffi::OsString;
+use std::io::{self, PipeReader};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::child::{
+    Arrival, Hangup, InterruptSeen, Leftovers, Marker, Pid, Pumps, Running, Sink, Spec, Stderr, Stdin,
+    Stdout, Target, Terminal, same_open_file, spawn,
+};
+use crate::clock::{Clock, SystemClock};
+use crate::error::Error;
+use crate::escape;
+use crate::guardian::{Guardian, Token};
+use crate::lease::session::{Loss, Notice};
+use crate::lease::{Instant, LockName, Tenure};
+use crate::lock::{Lock, Update};
+use crate::report::event::{Ended, Event, Level, SignalAction};
+use crate::report::{Outlet, Stream};
+use crate::report::{Reporter, human};
+
+use super::stop::{Effect, Happening, Stop, Why};
+use super::verdict::signal_number;
+
+/// How long the output of a child that has ended is waited for before the release.
+const DRAIN: Duration = Duration::from_secs(2);
+/// How long one round of killing what a child left may take.
+const SWEEP: Duration = Duration::from_secs(2);
+/// The pause before a child is resumed that stopped because it reached for the terminal.
+const RESUME_AFTER: Duration = Duration::from_millis(500);
+/// A child that stops this often for want of the terminal is killed.
+const MAX_STOPS: u32 = 20;
+/// The signals that stop a background process which reads from or writes to its terminal.
+const TERMINAL_STOPS: [i32; 2] = [libc::SIGTTIN, libc::SIGTTOU];
+
+/// A command to be run under the lock.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// Its working directory.
+    pub dir: PathBuf,
+    /// The command line as it may be shown: redacted.
+    pub shown: Vec<String>,
+    /// Who gets the interrupt.
+    pub target: Target,
+    /// Whether it may have the terminal. One that may not is a step of our own, whose output is
+    /// kept off stdout in `text`.
+    pub interactive: bool,
+}
+
+/// The lock under which a child runs, and what tells of it.
+pub(super) struct Hold {
+    pub(super) lock: Lock,
+    pub(super) tenure: Tenure,
+    /// The newest failure of a heartbeat.
+    pub(super) trouble: Option<String>,
+}
+
+/// Everything that a child is attended with.
+pub(super) struct Scene<'a> {
+    pub(super) name: &'a LockName,
+    /// `None` under an ancestor's lock.
+    pub(super) hold: Option<Hold>,
+    pub(super) stop: Stop,
+    pub(super) arrivals: UnboundedReceiver<Arrival>,
+    pub(super) clock: SystemClock,
+    pub(super) reporter: &'a Reporter,
+    pub(super) outlet: &'a Outlet,
+    /// Variables for the children.
+    pub(super) env: Vec<(OsString, OsString)>,
+    /// Who takes over when we are killed.
+    pub(super) guardian: Option<Guardian>,
+    /// The right to send the one SIGINT.
+    pub(super) token: &'a Token,
+}
+
+/// What woke us.
+enum Wake {
+    Arrival(Option<Arrival>),
+    Update(Option<Update>),
+    Marker,
+    Hangup,
+    Time,
+}
+
+impl Scene<'_> {
+    /// Runs `step` to its end. When this returns, nothing of it is alive; its last output may
+    /// still be on its way to a slow reader, which the pumps that come back see to.
+    pub(super) async fn attend(&mut self, step: &Step) -> Result<(Ended, Pumps), Error> {
+        self.may_start()?;
+        let mut terminal =
+            if step.interactive && self.outlet.is_text() { Terminal::open_foreground() } else { None };
+        let on_terminal = terminal.is_some();
+        let spec = self.spec(step, on_terminal);
+        let mut running = spawn(&spec, terminal.as_mut()).map_err(|error| start_error(step, &error))?;
+        self.stop.next_child();
+        let (stdout, stderr) = running.take_output();
+        if let Some(guardian) = &mut self.guardian {
+            let outputs = [&stdout, &stderr].into_iter().flatten().map(AsFd::as_fd);
+            guardian.watch(running.pid(), step.target == Target::Group, outputs);
+        }
+        self.emit(Event::ChildStarted { argv: step.shown.clone(), pid: running.id() });
+        let (seen, mut markers) = unbounded_channel();
+        let pumps = self.pump(step, &spec, stdout, stderr, &seen)?;
+        let mut hangup = terminal.as_ref().and_then(|terminal| terminal.watch().ok());
+        let mut stops = 0;
+        let mut resume_at: Option<Instant> = None;
+        let ended = loop {
+            if let Some(ended) = running.poll() {
+                break ended;
+            }
+            match self.wake(&mut markers, hangup.as_mut(), resume_at).await {
+                Wake::Arrival(Some(Arrival::Stop(arrived))) => {
+                    self.handle(Happening::Signal(arrived.name), on_terminal, &running).await;
+                }
+                Wake::Arrival(_) => {
+                    if let Some(guardian) = &mut self.guardian {
+                        guardian.look_after();
+                    }
+                    if let Some(signal) = running.stopped() {
+                        stops += 1;
+                        resume_at = Some(self.frozen(signal, stops, &running).await);
+                    }
+                }
+                Wake::Update(Some(update)) => {
+                    if let Some(happening) = self.learn(update) {
+                        self.handle(happening, on_terminal, &running).await;
+                    }
+                }
+                Wake::Update(None) => {
+                    // The lock's task died: no heartbeat any more. The deadlines see to the child.
+                    self.hold_failed("the lock's task has ended; this is a bug in tfguard");
+                }
+                Wake::Marker => self.handle(Happening::Marker, on_terminal, &running).await,
+                Wake::Hangup => self.handle(Happening::Signal("SIGHUP"), on_terminal, &running).await,
+                Wake::Time => {
+                    self.handle(Happening::Tick, on_terminal, &running).await;
+                    if resume_at.is_some_and(|at| at <= self.clock.mono()) {
+                        resume_at = None;
+                        self.attempt("resume the child", running.resume());
+                    }
+                }
+            }
+        };
+        drop(hangup);
+        if let Some(Effect::Signal(name, action)) = self.stop.child_ended(self.clock.mono()) {
+            self.emit(Event::Signal { name, action });
+        }
+        if let Some(terminal) = &mut terminal {
+            terminal.take_back();
+        }
+        self.bury(&running, step).await;
+        if let Some(guardian) = &mut self.guardian {
+            guardian.unwatch();
+        }
+        let mut pumps = pumps;
+        pumps.finished(DRAIN).await;
+        self.emit(Event::ChildExited { ended, argv: step.shown.clone() });
+        Ok((ended, pumps))
+    }
+
+    /// Whether a child may be started now: nobody wants us to stop, and the lease is good.
+    fn may_start(&mut self) -> Result<(), Error> {
+        while let Ok(arrival) = self.arrivals.try_recv() {
+            if let Arrival::Stop(arrived) = arrival {
+                let action = SignalAction::Cancelled;
+                self.emit(Event::Signal { name: arrived.name, action });
+                return Err(cancelled(arrived.name));
+            }
+        }
+        while let Some(update) = self.hold.as_mut().and_then(|hold| hold.lock.pending_update()) {
+            if let Some(happening) = self.learn(update) {
+                self.stop.note(happening, self.clock.mono());
+            }
+        }
+        let now = self.clock.mono();
+        self.stop.note(Happening::Tick, now);
+        let late = self.hold.as_ref().is_some_and(|hold| now >= hold.tenure.deadlines().stop);
+        match self.stop.reason() {
+            Some(Why::Signal(name)) => Err(cancelled(name)),
+            Some(Why::Deadline) => Err(Error::NotAcquired(format!(
+                "lock {}: the run's --deadline came before the command was started",
+                self.name
+            ))),
+            Some(_) => Err(self.lost_before_start()),
+            None if late => Err(self.lost_before_start()),
+            None => Ok(()),
+        }
+    }
+
+    fn lost_before_start(&self) -> Error {
+        Error::Lost(format!(
+            "lock {}: the lease was lost or at risk before the command could be started; nothing was run",
+            self.name
+        ))
+    }
+
+    fn spec(&self, step: &Step, on_terminal: bool) -> Spec {
+        let text = self.outlet.is_text();
+        let stdout_is_terminal = rustix::termios::isatty(rustix::stdio::stdout());
+        let stderr_is_terminal = rustix::termios::isatty(rustix::stdio::stderr());
+        let stdout = if on_terminal && stdout_is_terminal { Stdout::Inherit } else { Stdout::Piped };
+        let one = same_open_file(rustix::stdio::stdout(), rustix::stdio::stderr());
+        let stderr = if on_terminal && stderr_is_terminal {
+            Stderr::Inherit
+        } else if text && (one || !step.interactive) && stdout == Stdout::Piped {
+            Stderr::WithStdout
+        } else {
+            Stderr::Piped
+        };
+        // In the background it would stop as soon as it reads.
+        let unreadable = !on_terminal && Terminal::is_controlling(rustix::stdio::stdin());
+        let stdin = if step.interactive && text && !unreadable { Stdin::Inherit } else { Stdin::Null };
+        let mut env = self.env.clone();
+        if !on_terminal {
+            env.push(("TF_IN_AUTOMATION".into(), "1".into()));
+        }
+        Spec {
+            program: step.program.clone(),
+            args: step.args.clone(),
+            dir: step.dir.clone(),
+            env,
+            stdin,
+            stdout,
+            stderr,
+            target: step.target,
+        }
+    }
+
+    fn pump(
+        &self,
+        step: &Step,
+        spec: &Spec,
+        stdout: Option<PipeReader>,
+        stderr: Option<PipeReader>,
+        seen: &UnboundedSender<InterruptSeen>,
+    ) -> Result<Pumps, Error> {
+        let mut pumps = Pumps::new();
+        // A step of our own must not mix with what the requested command prints.
+        let out = if step.interactive || !self.outlet.is_text() { Stream::Stdout } else { Stream::Stderr };
+        let merged = spec.stderr == Stderr::WithStdout;
+        for (reader, stream) in [(stdout, out), (stderr, Stream::Stderr)] {
+            if let Some(reader) = reader {
+                let sink: Box<dyn Sink> = Box::new(Marker::new(self.outlet.sink(stream), seen.clone()));
+                let what = if merged { "output" } else { stream.name() };
+                pumps.add(reader, sink).map_err(|error| {
+                    Error::Bug(format!("cannot start the thread that copies the child's {what}: {error}"))
+                })?;
+            }
+        }
+        Ok(pumps)
+    }
+
+    async fn wake(
+        &mut self,
+        markers: &mut UnboundedReceiver<InterruptSeen>,
+        hangup: Option<&mut Hangup>,
+        resume_at: Option<Instant>,
+    ) -> Wake {
+        let wake_at = [self.stop.wake_at(), resume_at].into_iter().flatten().min();
+        let clock = self.clock;
+        let update = async {
+            match &mut self.hold {
+                Some(hold) => hold.lock.update().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = async { match wake_at {
+                Some(at) => clock.sleep_until(at).await,
+                None => std::future::pending().await,
+            }} => Wake::Time,
+            // Before signals: what Terraform has shown already decides what a signal means.
+            Some(InterruptSeen) = markers.recv() => Wake::Marker,
+            arrival = self.arrivals.recv() => Wake::Arrival(arrival),
+            update = update => Wake::Update(update),
+            () = async { match hangup {
+                Some(hangup) => hangup.gone().await,
+                None => std::future::pending().await,
+            }} => Wake::Hangup,
+        }
+    }
+
+    /// What an update of the lock means for the child, after it was told to people.
+    fn learn(&mut self, update: Update) -> Option<Happening> {
+        let hold = self.hold.as_mut()?;
+        let lock = self.name.clone();
+        match update {
+            Update::Trouble(error) => {
+                hold.trouble = Some(error.to_string());
+                let text = format!("lock {lock}: a heartbeat failed: {error}");
+                self.emit(Event::say(Level::Debug, text));
+                None
+            }
+            Update::Notice(notice, tenure) => {
+                let deadlines = tenure.as_ref().map(|tenure| tenure.deadlines());
+                if let Some(tenure) = tenure {
+                    if let Some(guardian) = &mut self.guardian {
+                        guardian.renewed(&tenure);
+                    }
+                    hold.tenure = *tenure;
+                }
+                match notice {
+                    Notice::Renewed { beat } => {
+                        hold.trouble = None;
+                        self.emit(Event::LockRenewed { lock, beat });
+                    }
+                    Notice::Recreated => self.emit(Event::say(
+                        Level::Warn,
+                        format!("lock {lock}: its record had vanished from the store; putting it back"),
+                    )),
+                    Notice::Lost(loss) => {
+                        self.emit(Event::LockLost { lock, cause: cause_of(&loss) });
+                        return Some(Happening::Lost);
+                    }
+                    Notice::Waiting { .. } | Notice::GrantMissed | Notice::Acquired { .. } => {}
+                }
+                deadlines.map(Happening::Lease)
+            }
+            Update::Finished(..) => {
+                self.hold_failed("the lock's session ended early; this is a bug in tfguard");
+                None
+            }
+        }
+    }
+
+    fn hold_failed(&mut self, text: &str) {
+        self.emit(Event::say(Level::Error, format!("lock {}: {text}", self.name)));
+        self.hold = None;
+    }
+
+    async fn handle(&mut self, happening: Happening, on_terminal: bool, running: &Running) {
+        let now = self.clock.mono();
+        for effect in self.stop.handle(happening, on_terminal, now) {
+            match effect {
+                Effect::Interrupt(why) => {
+                    self.explain("stopping the command", why);
+                    if self.token.take() {
+                        self.attempt("interrupt the child", running.interrupt());
+                    }
+                }
+                Effect::Kill(why) => {
+                    self.explain("killing the command", why);
+                    self.attempt("kill the child", running.kill());
+                    Leftovers::of(running.pgid(), &self.companions()).sweep(SWEEP).await;
+                }
+                Effect::Signal(name, action) => self.emit(Event::Signal { name, action }),
+                Effect::AtRisk => self.at_risk(now),
+            }
+        }
+    }
+
+    fn at_risk(&self, now: Instant) {
+        let Some(hold) = &self.hold else { return };
+        let Tenure { own: _, base } = hold.tenure;
+        self.emit(Event::LockAtRisk {
+            lock: self.name.clone(),
+            silent: now.since(base),
+            stop_in: hold.tenure.deadlines().stop.since(now),
+            cause: hold.trouble.clone(),
+        });
+    }
+
+    fn explain(&self, doing: &str, why: Why) {
+        if let Some(because) = why.because() {
+            self.emit(Event::say(Level::Warn, format!("{doing}: {because}")));
+        }
+    }
+
+    /// The child was stopped. Nobody may keep the lock with a frozen child: it goes on, and when
+    /// it reaches for a terminal that it cannot have, it is stopped for good.
+    async fn frozen(&mut self, signal: i32, stops: u32, running: &Running) -> Instant {
+        let name = human::signal(signal);
+        if !TERMINAL_STOPS.contains(&signal) {
+            self.emit(Event::say(
+                Level::Warn,
+                format!("the command was stopped by {name}; it goes on, since it holds lock {}", self.name),
+            ));
+            return self.clock.mono();
+        }
+        self.handle(Happening::Frozen, false, running).await;
+        if stops > MAX_STOPS {
+            self.attempt("kill the child", running.kill());
+        }
+        self.clock.mono() + RESUME_AFTER
+    }
+
+    /// Kills what the child left and says so. Comes back when nothing of it is alive.
+    async fn bury(&self, running: &Running, step: &Step) {
+        let leftovers = Leftovers::of(running.pgid(), &self.companions());
+        let mut named = false;
+        loop {
+            let swept = leftovers.sweep(SWEEP).await;
+            if !swept.names.is_empty() && !named {
+                named = true;
+                let text = format!(
+                    "{} left processes behind, which were killed: {}",
+                    step.shown.first().map_or("the command", String::as_str),
+                    swept.names.join(", ")
+                );
+                self.emit(Event::say(Level::Warn, text));
+            }
+            if swept.survivors == 0 {
+                return;
+            }
+            let text = format!(
+                "{} of the command's processes cannot be killed; lock {} is kept until they are gone",
+                swept.survivors, self.name
+            );
+            self.emit(Event::say(Level::Error, text));
+        }
+    }
+
+    /// Processes of our own that are no left-overs.
+    fn companions(&self) -> Vec<Pid> {
+        self.guardian.as_ref().and_then(Guardian::pid).into_iter().collect()
+    }
+
+    fn attempt(&self, what: &str, result: io::Result<()>) {
+        if let Err(error) = result {
+            self.emit(Event::say(Level::Error, format!("cannot {what}: {error}")));
+        }
+    }
+
+    fn emit(&self, event: Event) {
+        self.reporter.emit(event);
+    }
+}
+
+fn cancelled(name: &'static str) -> Error {
+    Error::Cancelled { name, number: signal_number(name) }
+}
+
+fn start_error(step: &Step, error: &io::Error) -> Error {
+    let program = step.program.display();
+    match error.kind() {
+        io::ErrorKind::NotFound => Error::NotFound(format!("{program} cannot be found: {error}")),
+        io::ErrorKind::NotADirectory => Error::NoInput(error.to_string()),
+        _ => Error::CannotRun(error.to_string()),
+    }
+}
+
+fn cause_of(loss: &Loss) -> String {
+    match loss {
+        Loss::Gone => {
+            "our entry has gone from its record: someone took it over, or the record was deleted".to_owned()
+        }
+        Loss::Revoked(by) => {
+            format!("{} asked us to stop: {}", escape::line(&by.by), escape::line(&by.reason))
+        }
+        Loss::Removed(by) => {
+            format!("{} removed us: {}", escape::line(&by.by), escape::line(&by.reason))
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Runs commands under the lock: get it, start the child, attend to signals, child, heartbeat and
+//! timers in one line, clean up, release.
+//!
+//! The order is the product's promise, so it is written as plain sequential code in [`run`]; what
+//! has to be decided along the way is pure and apart: [`stop`] (when a child is interrupted or
+//! killed) and [`verdict`] (what a run comes to).
+//!
+//! 1. `acquire`: wait in the queue until the lock is ours, or say why not.
+//! 2. `attend`: a child from its start until it and all it left are dead.
+//! 3. `depart`: release, last of all.
+
+mod acquire;
+mod attend;
+mod depart;
+pub mod run;
+pub mod stop;
+mod verdict;
+
+pub use acquire::party;

@@ -1,0 +1,257 @@
+//! A whole run, from asking for the lock to its release.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::acquire::Waiting;
+use super::attend::{Hold, Scene};
+use super::depart;
+use super::stop::{Happening, Limits, Stop};
+use super::verdict::{self, Verdict};
+use crate::child::{Arrival, HoldTheLine, Pumps, become_subreaper};
+use crate::clock::SystemClock;
+use crate::error::Error;
+use crate::guardian::{Guardian, Setting, Token};
+use crate::lease::session::Wait;
+use crate::lease::transition::{Candidate, Ending};
+use crate::lease::{Instant, LockName};
+use crate::lock;
+use crate::report::Outlet;
+use crate::report::Reporter;
+use crate::report::event::{Ended, Event, Level};
+use crate::store::Store;
+
+pub use super::attend::Step;
+
+/// Everything that a run is made of.
+pub struct Plan {
+    /// The lock.
+    pub name: LockName,
+    /// Where it lives.
+    pub store: Arc<dyn Store>,
+    /// Who asks for it, and how.
+    pub candidate: Candidate,
+    /// How long to wait for it.
+    pub wait: Wait,
+    /// When to stop.
+    pub limits: Limits,
+    /// What runs before the command, when something must: `init`.
+    pub first: Option<Step>,
+    /// The command.
+    pub command: Step,
+    /// The lock is held by our ancestor, with this fencing token: run under it.
+    pub inherited: Option<u64>,
+    /// When tfguard was started.
+    pub started: Instant,
+    /// Seed for what is random.
+    pub seed: u64,
+    /// What a guardian needs to know; `None`: the run has none.
+    pub guardian: Option<Setting>,
+    /// The right to send the one SIGINT.
+    pub token: Token,
+}
+
+/// What a run came to, for the summary and the process's end.
+#[derive(Debug)]
+pub struct Report {
+    /// The child's end or the error that came instead.
+    pub result: Result<Verdict, Error>,
+    /// The fencing token, when the lock was ours.
+    pub generation: Option<u64>,
+    /// How long we waited for the lock.
+    pub waited: Duration,
+    /// How long we held it.
+    pub held: Option<Duration>,
+    /// The child's last output, which may be on its way to a slow reader still.
+    pub pumps: Option<Pumps>,
+    /// The signals that arrive from here on.
+    pub arrivals: Option<UnboundedReceiver<Arrival>>,
+}
+
+impl Report {
+    /// Nothing was run and nothing was held.
+    pub fn failed(error: Error, waited: Duration) -> Self {
+        Self { result: Err(error), generation: None, waited, held: None, pumps: None, arrivals: None }
+    }
+
+    /// Our own exit code.
+    pub fn exit_code(&self) -> u8 {
+        match &self.result {
+            Ok(verdict) => verdict.exit_code,
+            Err(error) => error.exit_code(),
+        }
+    }
+
+    /// The word in `run_summary`.
+    pub fn outcome(&self) -> &'static str {
+        match &self.result {
+            Ok(verdict) => verdict.outcome,
+            Err(Error::Cancelled { .. }) => "cancelled",
+            Err(Error::Lost(_)) => "lost",
+            Err(Error::NotAcquired(_)) => "not_acquired",
+            Err(_) => "failed",
+        }
+    }
+}
+
+/// Runs `plan`. The lock is released, or known to be out of reach, when this returns.
+pub async fn run(
+    plan: &Plan,
+    mut arrivals: UnboundedReceiver<Arrival>,
+    clock: SystemClock,
+    reporter: &Reporter,
+    outlet: &Outlet,
+) -> Report {
+    if let Err(error) = become_subreaper() {
+        let text = format!("the system does not let us adopt what the command leaves behind: {error}");
+        reporter.emit(Event::say(Level::Warn, text));
+    }
+    let (hold, generation) = match plan.inherited {
+        Some(generation) => (None, generation),
+        None => match acquire(plan, &mut arrivals, clock, reporter).await {
+            Ok(hold) => {
+                let generation = hold.tenure.own.generation;
+                (Some(hold), generation)
+            }
+            Err(error) => {
+                return Report::failed(error, clock.mono().since(plan.started));
+            }
+        },
+    };
+    let acquired_at = clock.mono();
+    let waited = acquired_at.since(plan.started);
+    reporter.emit(Event::LockAcquired {
+        lock: plan.name.clone(),
+        store: plan.store.describe(),
+        generation,
+        waited,
+        mode: plan.candidate.mode,
+        inherited: plan.inherited.is_some(),
+    });
+    // From here on a stopped supervisor would lose its lease while its child goes on.
+    let _line = HoldTheLine::new();
+    let mut stop = Stop::new(plan.limits);
+    if let Some(hold) = &hold {
+        stop.note(Happening::Lease(hold.tenure.deadlines()), acquired_at);
+    }
+    let guardian = hold.as_ref().and_then(|hold| post(plan, hold, reporter));
+    let mut scene = Scene {
+        name: &plan.name,
+        hold,
+        stop,
+        arrivals,
+        clock,
+        reporter,
+        outlet,
+        env: environment(plan, generation),
+        guardian,
+        token: &plan.token,
+    };
+    let (result, pumps) = commands(plan, &mut scene).await;
+    let ending = match &result {
+        Ok(verdict) => verdict.ending,
+        Err(_) => Ending::NOTHING_RAN,
+    };
+    if let Some(hold) = &mut scene.hold {
+        depart::release(&mut hold.lock, ending, &plan.name, acquired_at, &hold.tenure, clock, reporter).await;
+    }
+    if let Some(guardian) = scene.guardian.take() {
+        guardian.dismiss();
+    }
+    let held = plan.inherited.is_none().then(|| clock.mono().since(acquired_at));
+    let arrivals = Some(scene.arrivals);
+    Report { result, generation: Some(generation), waited, held, pumps, arrivals }
+}
+
+async fn acquire(
+    plan: &Plan,
+    arrivals: &mut UnboundedReceiver<Arrival>,
+    clock: SystemClock,
+    reporter: &Reporter,
+) -> Result<Hold, Error> {
+    let store = plan.store.describe();
+    let mut lock = lock::start(
+        plan.candidate.clone(),
+        plan.wait,
+        plan.name.clone(),
+        plan.store.clone(),
+        clock,
+        plan.seed,
+    );
+    let waiting = Waiting {
+        name: &plan.name,
+        store: &store,
+        clock,
+        reporter,
+        started: plan.started,
+        deadline: plan.limits.deadline,
+        no_wait: plan.wait == Wait::Not,
+    };
+    let tenure = waiting.acquire(&mut lock, arrivals).await?;
+    Ok(Hold { lock, tenure, trouble: None })
+}
+
+/// Posts the guardian. A run without one is a run all the same, and says so.
+fn post(plan: &Plan, hold: &Hold, reporter: &Reporter) -> Option<Guardian> {
+    let setting = plan.guardian.clone()?;
+    match Guardian::post(setting, &hold.tenure, &plan.token) {
+        Ok(guardian) => Some(guardian),
+        Err(error) => {
+            let text = format!(
+                "no guardian could be started ({error}): if tfguard itself is killed, lock {} stays until its lease ends",
+                plan.name
+            );
+            reporter.emit(Event::say(Level::Warn, text));
+            None
+        }
+    }
+}
+
+/// The commands of the run, one after the other. After anything but success the next one does not
+/// start.
+async fn commands(plan: &Plan, scene: &mut Scene<'_>) -> (Result<Verdict, Error>, Option<Pumps>) {
+    if let Some(first) = &plan.first {
+        match scene.attend(first).await {
+            Err(error) => return (Err(error), None),
+            Ok((Ended::Code(0), _)) => {}
+            Ok((ended, pumps)) => {
+                // Cancelled in `init`: the requested command never ran, and the code says so.
+                let result = match scene.stop.cancelled_by() {
+                    Some(name) => {
+                        let number = verdict::signal_number(name);
+                        Err(Error::Cancelled { name, number })
+                    }
+                    None => Ok(verdict::of_child(ended, &scene.stop)),
+                };
+                return (result, Some(pumps));
+            }
+        }
+    }
+    match scene.attend(&plan.command).await {
+        Err(error) => (Err(error), None),
+        Ok((ended, pumps)) => {
+            let verdict = verdict::of_child(ended, &scene.stop);
+            if scene.stop.lease_failed() && verdict.exit_code == 0 {
+                let text = "the lease was lost or at risk, and the command succeeded all the same";
+                scene.reporter.emit(Event::say(Level::Warn, format!("lock {}: {text}", plan.name)));
+            }
+            (Ok(verdict), Some(pumps))
+        }
+    }
+}
+
+fn environment(plan: &Plan, generation: u64) -> Vec<(OsString, OsString)> {
+    if plan.inherited.is_some() {
+        // What the ancestor set is true for our child as well.
+        return Vec::new();
+    }
+    vec![
+        ("TFGUARD".into(), "1".into()),
+        ("TFGUARD_LOCK_NAME".into(), plan.name.as_str().into()),
+        ("TFGUARD_GENERATION".into(), generation.to_string().into()),
+        ("TFGUARD_SESSION".into(), plan.candidate.session.clone().into()),
+    ]
+}

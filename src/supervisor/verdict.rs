@@ -1,0 +1,108 @@
+//! What a run comes to: the exit code, the outcome in the record, the word in the summary. Pure.
+
+use super::stop::{Stop, Why};
+use crate::error::exit;
+use crate::lease::Outcome;
+use crate::lease::transition::Ending;
+use crate::report::event::Ended;
+
+/// The end of a run under the lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// Our own exit code.
+    pub exit_code: u8,
+    /// The word in `run_summary`.
+    pub outcome: &'static str,
+    /// What the record is told.
+    pub ending: Ending,
+}
+
+/// The requested child ran and ended.
+pub(super) fn of_child(ended: Ended, stop: &Stop) -> Verdict {
+    let code = exit_code(ended);
+    let crashed = stop.killed() || matches!(ended, Ended::Signal(_));
+    let ending = Ending {
+        outcome: if crashed { Outcome::Crashed } else { Outcome::Released },
+        exit_code: match ended {
+            Ended::Code(code) => Some(code),
+            Ended::Signal(_) => None,
+        },
+    };
+    if stop.lease_failed() && code != 0 {
+        return Verdict { exit_code: exit::LOST, outcome: "lost", ending };
+    }
+    let outcome = match (code, stop.reason()) {
+        (0, _) => "succeeded",
+        (_, Some(Why::Signal(_) | Why::Deadline)) => "cancelled",
+        _ => "failed",
+    };
+    Verdict { exit_code: code, outcome, ending }
+}
+
+/// The exit code that stands for a child's end: its own, or 128 + n for signal n.
+pub(super) fn exit_code(ended: Ended) -> u8 {
+    match ended {
+        Ended::Code(code) => u8::try_from(code & 0xff).unwrap_or(u8::MAX),
+        Ended::Signal(number) => exit::SIGNAL_BASE.saturating_add(u8::try_from(number).unwrap_or(0)),
+    }
+}
+
+/// The number of a signal that asks us to stop.
+pub(super) fn signal_number(name: &str) -> u8 {
+    match name {
+        "SIGHUP" => 1,
+        "SIGINT" => 2,
+        "SIGQUIT" => 3,
+        _ => 15,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::stop::{Happening, Limits};
+    use super::*;
+    use crate::lease::Instant;
+
+    const T0: Instant = Instant::from_nanos(0);
+
+    fn calm() -> Stop {
+        Stop::new(Limits::default())
+    }
+
+    fn lost() -> Stop {
+        let mut stop = calm();
+        stop.handle(Happening::Lost, false, T0);
+        stop
+    }
+
+    #[test]
+    fn a_childs_code_comes_through() {
+        for code in [0, 1, 2, 11, 255] {
+            assert_eq!(i32::from(of_child(Ended::Code(code), &calm()).exit_code), code);
+        }
+        assert_eq!(of_child(Ended::Signal(9), &calm()).exit_code, 137);
+        assert_eq!(of_child(Ended::Signal(15), &calm()).exit_code, 143);
+    }
+
+    #[test]
+    fn a_lost_lease_matters_only_to_a_child_that_did_not_succeed() {
+        assert_eq!(of_child(Ended::Code(0), &lost()).exit_code, 0);
+        assert_eq!(of_child(Ended::Code(1), &lost()).exit_code, 76);
+        assert_eq!(of_child(Ended::Signal(9), &lost()).exit_code, 76);
+    }
+
+    #[test]
+    fn a_graceful_stop_keeps_the_childs_code() {
+        let mut stop = calm();
+        stop.handle(Happening::Signal("SIGTERM"), true, T0);
+        let verdict = of_child(Ended::Code(1), &stop);
+        assert_eq!((verdict.exit_code, verdict.outcome), (1, "cancelled"));
+        assert_eq!(verdict.ending.outcome, Outcome::Released);
+    }
+
+    #[test]
+    fn a_child_that_a_signal_ended_is_released_as_crashed() {
+        let verdict = of_child(Ended::Signal(9), &calm());
+        assert_eq!(verdict.ending, Ending { outcome: Outcome::Crashed, exit_code: None });
+    }
+}
