@@ -122,6 +122,11 @@ fn errors_of_the_service_are_told_apart() {
                 assert_says(&error, &[message, "LockID", "sort key", "create-table"]);
             }
         }
+        for error in met(Fault::Error(400, "ValidationException", "'tableName' is too long")).await {
+            assert!(matches!(error, StoreError::Misconfigured { .. }), "{error:?}");
+            assert_says(&error, &["'tableName' is too long", "--table"]);
+            assert!(!error.to_string().contains("create-table"), "{error}");
+        }
     });
 }
 
