@@ -62,8 +62,10 @@ impl DynamoStore {
         action: &str,
         error: &SdkError<E>,
     ) -> StoreError {
-        if let Some(complaint) = errors::wrong_key(error) {
-            return shape::explain(&self.client, &self.target, complaint).await;
+        if let Some(complaint) = errors::complaint(error)
+            && let Some(explained) = shape::explain(&self.client, &self.target, &complaint).await
+        {
+            return explained;
         }
         let error = errors::classify(&self.target, action, error);
         if matches!(error, StoreError::Credentials { expired: true, .. }) {

@@ -243,8 +243,7 @@ mod tests {
 
     fn state(seconds_left: Option<i64>) -> (State, Timestamp) {
         let wall = Timestamp::from_second(1_800_000_000).unwrap();
-        let expiry =
-            seconds_left.map(|left| (wall + jiff::SignedDuration::from_secs(left)).try_into().unwrap());
+        let expiry = seconds_left.map(|left| (wall + jiff::SignedDuration::from_secs(left)).into());
         let current = Credentials::new("id", "secret", None, expiry, "test");
         (State { current: Some(current), ..State::default() }, wall)
     }

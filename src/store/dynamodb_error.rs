@@ -52,24 +52,32 @@ impl Target {
 
     /// The command that makes a table of the right shape.
     pub(super) fn create_command(&self, table: &str) -> String {
-        let region = self.region.as_ref().map(|region| format!(" --region {region}")).unwrap_or_default();
+        let option = |name: &str, value: &Option<String>| {
+            value.as_ref().map(|value| format!(" --{name} {value}")).unwrap_or_default()
+        };
+        let region = option("region", &self.region);
+        let endpoint = option("endpoint-url", &self.endpoint);
         format!(
-            "`aws dynamodb create-table{region} --table-name {table} \
+            "`aws dynamodb create-table{region}{endpoint} --table-name {table} \
              --attribute-definitions AttributeName=LockID,AttributeType=S \
              --key-schema AttributeName=LockID,KeyType=HASH --billing-mode PAY_PER_REQUEST`"
         )
     }
 }
 
-/// What the service says of a key that is not the table's, or `None` if the error is another.
-///
-/// Writes name the attribute, reads say only that it does not match.
-pub(super) fn wrong_key<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<String> {
+/// What the service says of a request whose form it refuses, or `None` if the error is another. A key
+/// that is not the table's is nearly always the reason.
+pub(super) fn complaint<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<String> {
     let answer = error.as_service_error()?;
-    let message = answer.message()?;
-    let about_key = ["does not match the schema", "Missing the key", "Type mismatch for key"];
-    (answer.code() == Some("ValidationException") && about_key.iter().any(|text| message.contains(text)))
-        .then(|| plain(message))
+    (answer.code() == Some("ValidationException")).then(|| plain(answer.message().unwrap_or_default()))
+}
+
+/// Whether a complaint is about the key. Writes name the attribute, reads say only that it does not
+/// match.
+pub(super) fn is_about_key(complaint: &str) -> bool {
+    ["does not match the schema", "Missing the key", "Type mismatch for key"]
+        .iter()
+        .any(|text| complaint.contains(text))
 }
 
 /// What went wrong with a request that is called `action` in IAM policies.

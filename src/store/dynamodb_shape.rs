@@ -6,34 +6,37 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{KeyType, ScalarAttributeType, TableDescription};
 
 use super::StoreError;
-use super::dynamodb_error::Target;
+use super::dynamodb_error::{Target, is_about_key};
 use super::item::KEY;
 use super::text::plain;
 
 /// The description is a kindness; it may not hold up the error for longer than this.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Turns the service's complaint about a key into one that names what is wrong. The table is asked
-/// for its key; where that is not allowed the complaint itself has to do.
-pub(super) async fn explain(client: &Client, target: &Target, complaint: String) -> StoreError {
+/// Turns the service's complaint about a request into an error that names what is wrong with the
+/// table's key, or `None` when nothing is. The table is asked for its key; where that is not allowed
+/// the complaint itself has to do.
+pub(super) async fn explain(client: &Client, target: &Target, complaint: &str) -> Option<StoreError> {
     let request = client.describe_table().table_name(&target.table).send();
     let description = match tokio::time::timeout(PATIENCE, request).await {
         Ok(Ok(answer)) => answer.table,
         _ => None,
     };
     let faults = description.map(|table| faults(&table)).unwrap_or_default();
-    let what = if faults.is_empty() {
-        format!("does not take the key LockID, of type String and without a sort key ({complaint})")
-    } else {
-        faults.join(" and ")
+    let what = match faults.as_slice() {
+        [] if is_about_key(complaint) => {
+            format!("does not take the key LockID, of type String and without a sort key ({complaint})")
+        }
+        [] => return None,
+        faults => faults.join(" and "),
     };
-    StoreError::Misconfigured {
+    Some(StoreError::Misconfigured {
         message: format!(
             "{target} {what}; the key of a table cannot be changed: create another with {} and name it with \
              --table",
             target.create_command("NAME")
         ),
-    }
+    })
 }
 
 fn faults(table: &TableDescription) -> Vec<String> {

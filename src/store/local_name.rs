@@ -159,7 +159,7 @@ mod tests {
                 prop_assert!(stem.len() <= LONGEST && !stem.contains('/') && !stem.starts_with('.'));
                 let back = naming().name(&stem, Some(&lock.key()));
                 // The second base stands for the first.
-                prop_assert_eq!(naming().stem(&LockName::new(back).unwrap()), stem);
+                prop_assert_eq!(&naming().stem(&LockName::new(back).unwrap()), &stem);
                 if !stem.starts_with('+') && stem != BESIDE {
                     prop_assert_eq!(naming().name(&stem, Some(&lock.key())), name);
                 }

@@ -1,4 +1,13 @@
 //! Tests that go through real processes, files and sockets. They talk to loopback only.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "a test ends by panicking, and looks at real clocks"
+)]
+
 mod store_contract;
 mod support;

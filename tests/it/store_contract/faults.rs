@@ -18,7 +18,7 @@ struct Setup {
 }
 
 /// Runs `body` on a store with a record `prod`, written as `one`, behind a proxy.
-fn with_setup<F: Future<Output = ()>>(test: &str, body: impl FnOnce(Setup) -> F) {
+fn with_setup(test: &str, body: impl AsyncFnOnce(&Setup)) {
     isolated(test, &KEYS, || {
         let engine = Engine::start();
         engine.create_table("locks", Shape::Right);
@@ -26,7 +26,7 @@ fn with_setup<F: Future<Output = ()>>(test: &str, body: impl FnOnce(Setup) -> F)
         block_on(async {
             let store = connect(&proxy.endpoint(), "locks").await;
             assert_eq!(store.swap(&name("prod"), None, &record("one"), PLENTY).await, Ok(Swap::Written));
-            body(Setup { engine, proxy, store }).await;
+            body(&Setup { engine, proxy, store }).await;
         });
     });
 }
@@ -56,8 +56,8 @@ fn assert_says(error: &StoreError, parts: &[&str]) {
 
 #[test]
 fn errors_of_the_service_are_told_apart() {
-    with_setup(concat!(module_path!(), "::errors_of_the_service_are_told_apart"), |setup| async move {
-        let Setup { proxy, store, .. } = &setup;
+    with_setup(concat!(module_path!(), "::errors_of_the_service_are_told_apart"), async |setup| {
+        let Setup { proxy, store, .. } = setup;
         let met = async |fault| {
             proxy.set(fault);
             both(store, PLENTY).await
@@ -122,12 +122,17 @@ fn errors_of_the_service_are_told_apart() {
                 assert_says(&error, &[message, "LockID", "sort key", "create-table"]);
             }
         }
+        for error in met(Fault::Error(400, "ValidationException", "'tableName' is too long")).await {
+            assert!(matches!(error, StoreError::Misconfigured { .. }), "{error:?}");
+            assert_says(&error, &["'tableName' is too long", "--table"]);
+            assert!(!error.to_string().contains("create-table"), "{error}");
+        }
     });
 }
 
 #[test]
 fn nothing_is_sent_twice() {
-    with_setup(concat!(module_path!(), "::nothing_is_sent_twice"), |setup| async move {
+    with_setup(concat!(module_path!(), "::nothing_is_sent_twice"), async |setup| {
         for fault in [
             Fault::Error(500, "InternalServerError", "x"),
             Fault::Error(400, "ThrottlingException", "x"),
@@ -144,7 +149,7 @@ fn nothing_is_sent_twice() {
 
 #[test]
 fn silence_ends_at_the_timeout() {
-    with_setup(concat!(module_path!(), "::silence_ends_at_the_timeout"), |setup| async move {
+    with_setup(concat!(module_path!(), "::silence_ends_at_the_timeout"), async |setup| {
         setup.proxy.set(Fault::Hang);
         let started = Instant::now();
         for error in both(&setup.store, Duration::from_millis(300)).await {
@@ -175,7 +180,7 @@ fn nobody_there_is_said_at_once() {
 #[test]
 fn a_write_whose_answer_is_lost_is_found_by_reading() {
     let test = concat!(module_path!(), "::a_write_whose_answer_is_lost_is_found_by_reading");
-    with_setup(test, |setup| async move {
+    with_setup(test, async |setup| {
         setup.proxy.set_for("PutItem", Fault::LoseAnswer);
         let error =
             setup.store.swap(&name("prod"), Some(&"one".into()), &record("two"), PLENTY).await.unwrap_err();
@@ -189,8 +194,8 @@ fn a_write_whose_answer_is_lost_is_found_by_reading() {
 
 #[test]
 fn a_write_may_land_after_we_gave_up() {
-    with_setup(concat!(module_path!(), "::a_write_may_land_after_we_gave_up"), |setup| async move {
-        let Setup { engine, proxy, store } = &setup;
+    with_setup(concat!(module_path!(), "::a_write_may_land_after_we_gave_up"), async |setup| {
+        let Setup { engine, proxy, store } = setup;
         proxy.set_for("PutItem", Fault::Delay);
         let error = store
             .swap(&name("prod"), Some(&"one".into()), &record("two"), Duration::from_millis(200))

@@ -1,6 +1,6 @@
 //! The local store: the contract, and what its files look like.
 
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -111,6 +111,24 @@ fn a_link_of_our_own_is_followed_but_no_file_in_it_is() {
         assert_eq!(store.swap(&name("d"), None, &record("x"), PLENTY).await, Ok(Swap::Written));
         assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
     });
+}
+
+#[test]
+fn root_leaves_the_files_to_the_owner_of_the_folder() {
+    let folder = Folder::new();
+    let dir = folder.path().join("locks");
+    std::fs::create_dir(&dir).unwrap();
+    if chown(&dir, Some(65_534), Some(65_534)).is_err() {
+        // Only root can be in this place.
+        return;
+    }
+    let store = open(&dir);
+    let swapped = block_on(store.swap(&name("prod"), None, &record("a"), PLENTY));
+    assert_eq!(swapped, Ok(Swap::Written));
+    for file in ["prod.json", "prod.lock"] {
+        let found = std::fs::metadata(dir.join(file)).unwrap();
+        assert_eq!((found.uid(), found.gid(), found.mode() & 0o777), (65_534, 65_534, 0o600), "{file}");
+    }
 }
 
 #[test]

@@ -27,14 +27,24 @@ fn work() -> bool {
     true
 }
 
-fn spawn(test: &str, home: &Path, dir: &Path, times: u64) -> Child {
-    let mut command: Command = again(test, home);
-    command.env(DIR, dir).env(TIMES, times.to_string());
-    command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+/// A process at work, killed if it still is when the test is over.
+struct Worker(Child);
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
-fn wait_ready(child: &mut Child) {
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+fn spawn(test: &str, home: &Path, dir: &Path, times: u64) -> Worker {
+    let mut command: Command = again(test, home);
+    command.env(DIR, dir).env(TIMES, times.to_string());
+    Worker(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap())
+}
+
+fn wait_ready(worker: &mut Worker) {
+    let lines = BufReader::new(worker.0.stdout.take().unwrap()).lines();
     assert!(lines.map_while(Result::ok).any(|line| line == "ready"));
 }
 
@@ -52,9 +62,9 @@ fn nothing_is_lost_among_processes() {
     let folder = Folder::new();
     // It does not exist yet: they also race for its creation.
     let dir = folder.path().join("locks");
-    let children: Vec<_> = (0..6).map(|_| spawn(test, folder.path(), &dir, 20)).collect();
-    for mut child in children {
-        assert!(child.wait().unwrap().success());
+    let workers: Vec<_> = (0..6).map(|_| spawn(test, folder.path(), &dir, 20)).collect();
+    for mut worker in workers {
+        assert!(worker.0.wait().unwrap().success());
     }
     assert_eq!(counted(&dir), 6 * 20);
 }
@@ -68,15 +78,15 @@ fn a_process_killed_while_it_writes_blocks_nobody_and_breaks_nothing() {
     let folder = Folder::new();
     let dir = folder.path().join("locks");
     for _ in 0..6 {
-        let mut child = spawn(test, folder.path(), &dir, u64::MAX);
-        wait_ready(&mut child);
+        let mut worker = spawn(test, folder.path(), &dir, u64::MAX);
+        wait_ready(&mut worker);
         // Killed in the midst of it: it does nothing but write.
         let before = counted(&dir);
         while counted(&dir) < before + 3 {
+            assert_eq!(worker.0.try_wait().unwrap(), None);
             std::thread::yield_now();
         }
-        child.kill().unwrap();
-        child.wait().unwrap();
+        drop(worker);
         let after = counted(&dir);
         let store = LocalStore::open(&dir).unwrap();
         block_on(contract::count(&store, &name("counter"), "survivor", 1));
