@@ -312,7 +312,7 @@ mod tests {
 
     fn with(line: &str, variables: &[(&str, &str)], terminal: bool) -> Result<Config, Error> {
         let Ok(Parsed::Run(args)) = parse(line.split(' ').map(OsString::from)) else {
-            panic!("{line} does not parse")
+            unreachable!("{line} does not parse")
         };
         let env = |name: &str| {
             variables.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
@@ -321,7 +321,7 @@ mod tests {
     }
 
     fn config(line: &str, variables: &[(&str, &str)]) -> Config {
-        with(line, variables, false).unwrap_or_else(|error| panic!("{line}: {error}"))
+        with(line, variables, false).unwrap_or_else(|error| unreachable!("{line}: {error}"))
     }
 
     fn refused(line: &str, variables: &[(&str, &str)]) -> String {
@@ -484,7 +484,7 @@ mod tests {
         let Action::Unlock { session, now, .. } =
             config(&format!("{base} --yes --now --session s1"), &[]).action
         else {
-            panic!("not unlock")
+            unreachable!("not unlock")
         };
         assert_eq!((session.as_deref(), now), (Some("s1"), true));
         assert!(with(&format!("{base} --log-format json"), &[], true).is_err());

@@ -2,7 +2,6 @@
 //! everything else is wrapped, so that stdout holds one JSON object a line and nothing else.
 
 use jiff::Timestamp;
-use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 
 use super::json;
@@ -12,13 +11,21 @@ use super::shared::SharedWriter;
 pub const MAX_LINE: usize = 1 << 20;
 
 /// Which stream of the child a line came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
     /// Terraform's JSON lines are on this one.
     Stdout,
     /// Always wrapped.
     Stderr,
+}
+
+impl Stream {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
 }
 
 /// Turns the bytes of one stream of the child into lines of NDJSON. Memory stays below a few
@@ -34,12 +41,25 @@ pub struct JsonOutput {
     split: bool,
     /// Lines ready to be written, whole ones only.
     batch: Vec<u8>,
+    /// The time of this chunk, once a line of it needed one.
+    stamp: Option<String>,
+    /// A line as a JSON string; kept for its allocation.
+    string: Vec<u8>,
 }
 
 impl JsonOutput {
     /// Lines go to `out`, which is shared with our own; `now` stamps those that are wrapped.
     pub fn new(stream: Stream, out: SharedWriter, now: fn() -> Timestamp) -> Self {
-        Self { stream, out, now, pending: Vec::new(), split: false, batch: Vec::new() }
+        Self {
+            stream,
+            out,
+            now,
+            pending: Vec::new(),
+            split: false,
+            batch: Vec::new(),
+            stamp: None,
+            string: Vec::new(),
+        }
     }
 
     /// Takes what the child wrote. All whole lines in it are written before this returns; it
@@ -105,19 +125,26 @@ impl JsonOutput {
         self.wrap(text.strip_suffix(b"\r").unwrap_or(text));
     }
 
+    /// Written by hand: the parts that are the same for every line are most of it.
     fn wrap(&mut self, text: &[u8]) {
-        let line = String::from_utf8_lossy(text);
-        let wrapped = Wrapped {
-            level: "info",
-            message: &line,
-            module: json::MODULE,
-            timestamp: json::timestamp((self.now)()),
-            kind: "output",
-            stream: self.stream,
-            line: &line,
-        };
-        self.batch.append(&mut json::to_bytes(&wrapped));
-        self.batch.push(b'\n');
+        let stamp = self.stamp.get_or_insert_with(|| json::timestamp((self.now)()));
+        self.string.clear();
+        json::write(&mut self.string, &String::from_utf8_lossy(text));
+        for part in [
+            br#"{"@level":"info","@message":"#,
+            &self.string[..],
+            br#","@module":""#,
+            json::MODULE.as_bytes(),
+            br#"","@timestamp":""#,
+            stamp.as_bytes(),
+            br#"","type":"output","stream":""#,
+            self.stream.name().as_bytes(),
+            br#"","line":"#,
+            &self.string[..],
+            b"}\n",
+        ] {
+            self.batch.extend_from_slice(part);
+        }
     }
 
     fn write(&mut self) {
@@ -126,23 +153,8 @@ impl JsonOutput {
             let _ = self.out.write(&self.batch);
             self.batch.clear();
         }
+        self.stamp = None;
     }
-}
-
-#[derive(Serialize)]
-struct Wrapped<'a> {
-    #[serde(rename = "@level")]
-    level: &'static str,
-    #[serde(rename = "@message")]
-    message: &'a str,
-    #[serde(rename = "@module")]
-    module: &'static str,
-    #[serde(rename = "@timestamp")]
-    timestamp: String,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    stream: Stream,
-    line: &'a str,
 }
 
 /// Where to cut: at the end, or before a character whose last bytes have not come yet.
@@ -230,8 +242,8 @@ mod tests {
         let mut output = JsonOutput::new(stream, SharedWriter::new(sink.clone()), || Timestamp::UNIX_EPOCH);
         chunks.iter().for_each(|chunk| output.chunk(chunk));
         output.end();
-        let bytes = sink.0.lock().unwrap().clone();
-        bytes
+        drop(output);
+        std::mem::take(&mut *sink.0.lock().unwrap())
     }
 
     /// The `line` of every line, each parsed back; a line that passed is shown as `=`.

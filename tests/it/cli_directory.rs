@@ -1,4 +1,5 @@
 //! What a directory's files say about its backend, its workspace and whether it needs `init`.
+#![allow(clippy::unwrap_used, reason = "helpers of tests stand outside of the test functions")]
 
 use std::ffi::OsString;
 
@@ -65,7 +66,7 @@ fn a_file_that_cannot_be_read_leaves_the_backend_open() {
     let folder = Folder::new("unreadable");
     folder.file("main.tf", "terraform {\n  backend s3\n");
     let directory = inspect(&folder);
-    let Backend::Unreadable(cause) = &directory.backend else { panic!("{:?}", directory.backend) };
+    let Backend::Unreadable(cause) = &directory.backend else { unreachable!("{:?}", directory.backend) };
     assert!(cause.contains("main.tf"), "{cause}");
     assert!(needed(InitPolicy::Auto, &directory));
     // Another file that names the backend decides.

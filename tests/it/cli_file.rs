@@ -10,7 +10,7 @@ use tfguard::error::Error;
 use crate::cli_folder::Folder;
 
 fn resolved(cwd: &Path, line: &str, variable: Option<(&str, &str)>) -> Result<Config, Error> {
-    let Ok(Parsed::Run(args)) = parse(line.split(' ').map(OsString::from)) else { panic!("{line}") };
+    let Ok(Parsed::Run(args)) = parse(line.split(' ').map(OsString::from)) else { unreachable!("{line}") };
     let env = |name: &str| variable.filter(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
     resolve(*args, Surroundings { env: &env, cwd, terminal: false })
 }
@@ -38,13 +38,14 @@ fn the_nearest_file_inside_the_repository_counts() {
 
 #[test]
 fn without_a_repository_only_the_directory_itself_is_looked_at() {
-    let folder = Folder::new("toml-alone");
-    // The folder of the tests lies inside a repository of its own; this ends the search before it.
-    folder.file("top/.git", "gitdir: elsewhere\n");
-    folder.file("top/a/tfguard.toml", "lease = 60\n");
+    let folder = Folder::outside_of_any_repository("toml-alone");
+    folder.file("tfguard.toml", "lease = 60\n");
+    folder.file("a/main.tf", "");
     let lease = |at: &str| resolved(&folder.path().join(at), "tfguard plan", None).unwrap().lease.length();
-    assert_eq!(lease("top/a"), Duration::from_secs(60));
-    assert_eq!(lease("top"), Duration::from_secs(180));
+    assert_eq!(lease(""), Duration::from_secs(60));
+    assert_eq!(lease("a"), Duration::from_secs(180));
+    folder.file(".git", "gitdir: elsewhere\n");
+    assert_eq!(lease("a"), Duration::from_secs(60));
 }
 
 #[test]

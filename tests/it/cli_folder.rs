@@ -1,4 +1,5 @@
 //! A folder for one test, removed with everything in it.
+#![allow(clippy::unwrap_used, reason = "helpers of tests stand outside of the test functions")]
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,16 @@ pub(crate) struct Folder(PathBuf);
 impl Folder {
     /// `name` is that of the test.
     pub(crate) fn new(name: &str) -> Self {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        Self::below(Path::new(env!("CARGO_TARGET_TMPDIR")), name)
+    }
+
+    /// The usual place lies inside our own repository.
+    pub(crate) fn outside_of_any_repository(name: &str) -> Self {
+        Self::below(&std::env::temp_dir(), name)
+    }
+
+    fn below(parent: &Path, name: &str) -> Self {
+        let path = parent.join(format!("tfguard-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).unwrap();
         Self(path.canonicalize().unwrap())
