@@ -18,14 +18,15 @@ Examples:
   tfguard exec --lock prod -- terragrunt run-all apply
   tfguard status                          who holds the lock, who waits
 
-Everything after -- reaches the child unchanged and in order. Options stand before it, on either side
-of the command. Each may also be given as the variable in brackets, or under its long name in
-tfguard.toml in the working directory or a parent inside the repository; a flag wins over a variable,
-a variable over the file.
+Everything after -- reaches the child unchanged and in order. Options stand before it, on either \
+side of the command. Each may also be given as the variable in brackets, or under its long name in \
+tfguard.toml in the working directory or a parent inside the repository; a flag wins over a \
+variable, a variable over the file. Durations are such as 90s, 3m or \"1h 30m\"; a bare number is \
+seconds.
 
-Exit codes: the child's own when it ran to its end, 128+n when signal n ended it; 64 wrong usage,
-66 no configuration, 69 store not reachable, 75 lock not got, 76 lock lost, 77 no credentials,
-78 wrong set-up, 126/127 Terraform cannot be run or found.";
+Exit codes: the child's own when it ran to its end, 128+n when signal n ended it; 64 wrong usage, \
+66 no configuration, 69 store not reachable, 75 lock not got, 76 lock lost, 77 no credentials, 78 \
+wrong set-up, 126 Terraform cannot be run, 127 cannot be found.";
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -164,7 +165,7 @@ pub struct Unlock {
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Options {
     /// Run in this directory; also -chdir=DIR [TFGUARD_CHDIR] [default: .]
-    #[arg(short = 'C', long, value_name = "DIR", help_heading = "Options")]
+    #[arg(short = 'C', long, value_name = "DIR")]
     pub chdir: Option<PathBuf>,
     /// Name of the lock [TFGUARD_LOCK] [default: the directory, for local state]
     #[arg(long, value_name = "NAME", help_heading = "Lock")]

@@ -19,6 +19,8 @@ pub enum Parsed {
     Print(String),
 }
 
+/// What a command line without a command is told.
+const COMMANDS: [&str; 8] = ["init", "plan", "apply", "destroy", "exec", "status", "unlock", "completions"];
 /// The commands that take arguments after `--`.
 const PASSING: [&str; 5] = ["init", "plan", "apply", "destroy", "exec"];
 
@@ -58,13 +60,18 @@ fn accept_chdir(mut argv: Vec<OsString>) -> Vec<OsString> {
 
 fn explain(error: &clap::Error, argv: &[OsString]) -> String {
     let text = error.render().to_string();
-    let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end().to_owned();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let text = text.lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("\n");
+    let missing = [ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, ErrorKind::MissingSubcommand];
+    if missing.contains(&error.kind()) {
+        return format!("a command is missing: {}; tfguard --help shows more", COMMANDS.join(", "));
+    }
     if error.kind() != ErrorKind::UnknownArgument {
         return text;
     }
     let Some(ContextValue::String(unknown)) = error.get(ContextKind::InvalidArg) else { return text };
     let Some((command, misplaced)) = misplaced(argv, unknown) else { return text };
-    let shown = redact::terraform(&[misplaced.clone()]).concat();
+    let shown = redact::terraform(std::slice::from_ref(misplaced)).concat();
     let shown = escape::field(&shown);
     if command == "exec" {
         return format!(
@@ -110,7 +117,7 @@ mod tests {
     fn args(line: &str) -> Args {
         match parsed(line) {
             Ok(Parsed::Run(args)) => *args,
-            other => panic!("{line}: {other:?}"),
+            other => unreachable!("{line}: {other:?}"),
         }
     }
 
@@ -123,14 +130,14 @@ mod tests {
     fn printed(line: &str) -> String {
         match parsed(line) {
             Ok(Parsed::Print(text)) => text,
-            other => panic!("{line}: {other:?}"),
+            other => unreachable!("{line}: {other:?}"),
         }
     }
 
     #[test]
     fn what_follows_the_dashes_is_not_looked_at() {
         let Command::Apply(apply) = args("tfguard apply -- -chdir=x --lock y -- -var a=b").command else {
-            panic!("not apply");
+            unreachable!("not apply");
         };
         assert_eq!(apply.args, ["-chdir=x", "--lock", "y", "--", "-var", "a=b"]);
         assert!(apply.options.lock.is_empty());
@@ -141,8 +148,8 @@ mod tests {
         use std::os::unix::ffi::OsStringExt;
         let odd = OsString::from_vec(vec![b'-', 0xff]);
         let argv = ["tfguard", "plan", "--"].map(OsString::from).into_iter().chain([odd.clone()]);
-        let Ok(Parsed::Run(args)) = parse(argv) else { panic!("refused") };
-        let Command::Plan(plan) = args.command else { panic!("not plan") };
+        let Ok(Parsed::Run(args)) = parse(argv) else { unreachable!("refused") };
+        let Command::Plan(plan) = args.command else { unreachable!("not plan") };
         assert_eq!(plan.args, [odd]);
     }
 
@@ -153,7 +160,7 @@ mod tests {
             "tfguard plan -C d --lease=1m",
             "tfguard --lease 2m plan -chdir=d --lease 1m",
         ] {
-            let Args { options, command: Command::Plan(plan) } = args(line) else { panic!("{line}") };
+            let Args { options, command: Command::Plan(plan) } = args(line) else { unreachable!("{line}") };
             let options = options.then(plan.options);
             assert_eq!(options.chdir.as_deref(), Some(std::path::Path::new("d")), "{line}");
             assert_eq!(options.lease.as_deref(), Some("1m"), "{line}");
@@ -164,7 +171,7 @@ mod tests {
     fn locks_add_up_wherever_they_stand() {
         let Args { options, command: Command::Plan(plan) } = args("tfguard --lock a plan --lock b --lock c")
         else {
-            panic!("not plan")
+            unreachable!("not plan")
         };
         assert_eq!(options.then(plan.options).lock, ["a", "b", "c"]);
     }
@@ -202,6 +209,20 @@ mod tests {
         ] {
             assert!(!refused(line).starts_with("error:"), "{line}");
         }
+    }
+
+    #[test]
+    fn a_missing_command_is_told_which_there_are() {
+        for line in ["tfguard", "tfguard --lock x"] {
+            assert!(
+                refused(line).starts_with("a command is missing: init, plan, apply"),
+                "{}",
+                refused(line)
+            );
+        }
+        let known: Vec<String> =
+            Args::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
+        assert_eq!(known, COMMANDS);
     }
 
     #[test]

@@ -302,3 +302,218 @@ fn log(origins: &Origins<'_>, options: &Options, file: &File, cwd: &Path) -> Res
 fn usage(text: impl Into<String>) -> Error {
     Error::Usage(text.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::parse::{Parsed, parse};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn with(line: &str, variables: &[(&str, &str)], terminal: bool) -> Result<Config, Error> {
+        let Ok(Parsed::Run(args)) = parse(line.split(' ').map(OsString::from)) else {
+            unreachable!("{line} does not parse")
+        };
+        let env = |name: &str| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
+        };
+        resolve(*args, Surroundings { env: &env, cwd: Path::new("/nonexistent/start"), terminal })
+    }
+
+    fn config(line: &str, variables: &[(&str, &str)]) -> Config {
+        with(line, variables, false).unwrap_or_else(|error| unreachable!("{line}: {error}"))
+    }
+
+    fn refused(line: &str, variables: &[(&str, &str)]) -> String {
+        let error = with(line, variables, false).unwrap_err();
+        assert_eq!(error.exit_code(), 64, "{line}: {error}");
+        error.to_string()
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_contract() {
+        let config = config("tfguard plan", &[]);
+        assert_eq!(config.directory, Path::new("/nonexistent/start/"));
+        assert_eq!(config.wish, Wish::default());
+        assert_eq!(config.mode, Mode::Exclusive);
+        assert_eq!(config.lease.length(), 180 * SECOND);
+        assert_eq!((config.wait, config.stop_timeout, config.deadline), (Wait::Forever, None, None));
+        assert_eq!(config.terraform_bin, None);
+        let log = Log { format: Format::Text, file: None, level: Level::Info, colour: Colour::Auto };
+        assert_eq!(config.log, log);
+        let action = Action::Terraform { command: Command::Plan, args: Vec::new(), init: InitPolicy::Auto };
+        assert_eq!(config.action, action);
+    }
+
+    #[test]
+    fn every_option_has_its_variable_and_the_flag_wins() {
+        let variables = [
+            ("TFGUARD_CHDIR", "d"),
+            ("TFGUARD_LOCK", "prod"),
+            ("TFGUARD_SHARED", "true"),
+            ("TFGUARD_STORE", "dynamodb"),
+            ("TFGUARD_TABLE", "t"),
+            ("TFGUARD_REGION", "r"),
+            ("TFGUARD_ENDPOINT_URL", "u"),
+            ("TFGUARD_PROFILE", "p"),
+            ("TFGUARD_LOCAL_DIR", "l"),
+            ("TFGUARD_LEASE", "30"),
+            ("TFGUARD_WAIT_TIMEOUT", "1h 30m"),
+            ("TFGUARD_STOP_TIMEOUT", "5m"),
+            ("TFGUARD_DEADLINE", "6m"),
+            ("TFGUARD_TERRAFORM_BIN", "bin/tf"),
+            ("TFGUARD_LOG_FORMAT", "json"),
+            ("TFGUARD_LOG_FILE", "log"),
+            ("TFGUARD_REASON", "why"),
+        ];
+        let config = config("tfguard plan", &variables);
+        assert_eq!(config.directory, Path::new("/nonexistent/start/d"));
+        let wish = Wish {
+            lock: LockName::new("prod").ok(),
+            store: StoreChoice::Dynamodb,
+            table: Some("t".into()),
+            region: Some("r".into()),
+            endpoint_url: Some("u".into()),
+            profile: Some("p".into()),
+            local_dir: Some("/nonexistent/start/l".into()),
+        };
+        assert_eq!(config.wish, wish);
+        assert_eq!(config.mode, Mode::Shared);
+        assert_eq!(config.lease.length(), 30 * SECOND);
+        assert_eq!(config.wait, Wait::AtMost(5400 * SECOND));
+        assert_eq!((config.stop_timeout, config.deadline), (Some(300 * SECOND), Some(360 * SECOND)));
+        assert_eq!(config.terraform_bin.as_deref(), Some(Path::new("/nonexistent/start/bin/tf")));
+        assert_eq!(config.log.format, Format::Json);
+        assert_eq!(config.log.file.as_deref(), Some(Path::new("/nonexistent/start/log")));
+        assert_eq!(config.reason.as_deref(), Some("why"));
+
+        let flags = "tfguard --lock other plan --table=t2 --lease 1m --no-wait --log-format text --terraform-bin tofu";
+        let config = self::config(flags, &variables);
+        assert_eq!(config.wish.lock.map(|lock| lock.to_string()).as_deref(), Some("other"));
+        assert_eq!(config.wish.table.as_deref(), Some("t2"));
+        assert_eq!((config.lease.length(), config.wait), (60 * SECOND, Wait::No));
+        assert_eq!(config.log.format, Format::Text);
+        assert_eq!(config.terraform_bin.as_deref(), Some(Path::new("tofu")));
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_its_origin() {
+        for (line, variable, named) in [
+            ("tfguard plan --lease 5s", ("X", ""), "--lease \"5s\": a lease is at least 10s"),
+            ("tfguard plan --lease soon", ("X", ""), "--lease \"soon\": it is not a duration"),
+            ("tfguard plan", ("TFGUARD_LEASE", "2h"), "TFGUARD_LEASE \"2h\": a lease is at least 10s"),
+            (
+                "tfguard plan",
+                ("TFGUARD_STORE", "redis"),
+                "TFGUARD_STORE \"redis\": it can be auto, dynamodb, local",
+            ),
+            ("tfguard plan", ("TFGUARD_LOG_FORMAT", "xml"), "TFGUARD_LOG_FORMAT \"xml\""),
+            ("tfguard plan", ("TFGUARD_SHARED", "perhaps"), "TFGUARD_SHARED \"perhaps\""),
+            ("tfguard plan", ("TFGUARD_WAIT_TIMEOUT", "x"), "TFGUARD_WAIT_TIMEOUT \"x\""),
+            ("tfguard plan", ("TFGUARD_LOCK", "a#b"), "TFGUARD_LOCK \"a#b\""),
+            ("tfguard plan --lock a --lock b", ("X", ""), "--lock is given more than once"),
+            ("tfguard --lock a plan --lock b", ("X", ""), "--lock is given more than once"),
+            ("tfguard plan --color pink", ("X", ""), "--color \"pink\""),
+            ("tfguard plan --init maybe", ("X", ""), "--init \"maybe\""),
+            ("tfguard init --init never", ("X", ""), "--init is for plan, apply and destroy"),
+            ("tfguard exec", ("X", ""), "exec needs a command"),
+        ] {
+            let text = refused(line, &[variable]);
+            assert!(text.starts_with(named), "{line}: {text}");
+        }
+        assert!(refused("tfguard plan --table=", &[]).contains("--table"));
+    }
+
+    #[test]
+    fn empty_variables_are_not_set() {
+        let config =
+            config("tfguard apply", &[("TFGUARD_LOCK", ""), ("TFGUARD_SHARED", ""), ("TFGUARD_LEASE", "")]);
+        assert_eq!(config.wish.lock, None);
+        assert_eq!(config.lease.length(), Lease::DEFAULT);
+    }
+
+    #[test]
+    fn shared_is_for_those_who_change_nothing() {
+        let shared = [("TFGUARD_SHARED", "1")];
+        for line in ["tfguard plan --shared", "tfguard --shared exec -- make"] {
+            assert_eq!(config(line, &[]).mode, Mode::Shared, "{line}");
+        }
+        for command in ["apply", "destroy", "init"] {
+            assert!(refused(&format!("tfguard {command} --shared"), &[]).starts_with("--shared is for plan"));
+            assert!(
+                refused(&format!("tfguard {command}"), &shared).starts_with("TFGUARD_SHARED is for plan")
+            );
+        }
+        assert!(refused("tfguard status --shared", &[]).starts_with("--shared"));
+        // A job sets the variable for all of its steps, and asks for the status in one of them.
+        assert_eq!(config("tfguard status", &shared).mode, Mode::Exclusive);
+    }
+
+    #[test]
+    fn json_needs_approval_beforehand() {
+        let json = [("TFGUARD_LOG_FORMAT", "json")];
+        for line in [
+            "tfguard apply",
+            "tfguard apply -- -auto-approve=false",
+            "tfguard destroy",
+            "tfguard destroy -- p",
+        ] {
+            assert!(refused(line, &json).contains("-auto-approve"), "{line}");
+        }
+        for line in [
+            "tfguard apply -- -auto-approve",
+            "tfguard apply -- p",
+            "tfguard destroy -- -auto-approve",
+            "tfguard plan",
+        ] {
+            assert_eq!(config(line, &json).log.format, Format::Json, "{line}");
+        }
+        config("tfguard apply", &[json[0], ("TF_CLI_ARGS_apply", "-auto-approve")]);
+        config("tfguard apply", &[]);
+    }
+
+    #[test]
+    fn unlock_says_why_and_asks_where_somebody_can_answer() {
+        let base = "tfguard unlock --reason gone";
+        assert!(refused("tfguard unlock --yes", &[]).contains("--reason"));
+        assert!(refused("tfguard unlock --yes --reason=", &[]).contains("--reason"));
+        assert!(refused(base, &[]).contains("--yes"));
+        let action = |yes| Action::Unlock { session: None, now: false, yes, reason: "gone".into() };
+        assert_eq!(with(base, &[], true).unwrap().action, action(false));
+        assert_eq!(config(&format!("{base} --yes"), &[]).action, action(true));
+        let Action::Unlock { session, now, .. } =
+            config(&format!("{base} --yes --now --session s1"), &[]).action
+        else {
+            unreachable!("not unlock")
+        };
+        assert_eq!((session.as_deref(), now), (Some("s1"), true));
+        assert!(with(&format!("{base} --log-format json"), &[], true).is_err());
+    }
+
+    #[test]
+    fn waiting_and_levels_on_both_sides_of_the_command() {
+        for (line, wait) in [
+            ("tfguard --no-wait plan --wait-timeout 1m", Wait::AtMost(60 * SECOND)),
+            ("tfguard --wait-timeout 1m plan --no-wait", Wait::No),
+            ("tfguard plan --wait-timeout 0", Wait::No),
+        ] {
+            assert_eq!(config(line, &[]).wait, wait, "{line}");
+        }
+        for (line, level) in [
+            ("tfguard -v plan", Level::Debug),
+            ("tfguard -v plan -q", Level::Warn),
+            ("tfguard plan -q", Level::Warn),
+        ] {
+            assert_eq!(config(line, &[]).log.level, level, "{line}");
+        }
+    }
+
+    #[test]
+    fn status_follows_the_format() {
+        let json = |line| matches!(config(line, &[]).action, Action::Status { json: true, check: false });
+        assert!(json("tfguard status --json"));
+        assert!(json("tfguard status --log-format json"));
+        assert!(!json("tfguard status"));
+        assert_eq!(config("tfguard status --check", &[]).action, Action::Status { json: false, check: true });
+    }
+}

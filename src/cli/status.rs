@@ -214,3 +214,129 @@ fn identity_json(identity: &Identity) -> Value {
         "reason": known(&identity.reason),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lease::Waiter;
+    use crate::report::testing::{alice, at, last, mallory, prod};
+
+    fn record(identity: Identity) -> Record {
+        let session = identity.actor.clone().unwrap_or_default();
+        let mut record = Record::new(at(100));
+        record.stamp = "s".into();
+        record.holders.push(Holder {
+            session: session.clone(),
+            mode: Mode::Exclusive,
+            phase: Phase::Active,
+            beat: 3,
+            lease_ms: 180_000,
+            generation: 100,
+            run: Some(8),
+            revoked: None,
+            asked_at: at(100),
+            granted_at: at(100),
+            renewed_at: at(190),
+            identity: identity.clone(),
+        });
+        record.queue.push(Waiter {
+            session: session.clone() + "2",
+            mode: Mode::Shared,
+            lease_ms: 180_000,
+            asked_at: at(140),
+            identity: identity.clone(),
+        });
+        record.last = Some(last(Outcome::Crashed, identity));
+        record.runs = 8;
+        record
+    }
+
+    fn view<'a>(lock: &'a LockName, record: Result<Option<&'a Record>, &'a RecordError>) -> View<'a> {
+        View { lock, store: "dynamodb table t in eu-west-1", record, now: at(200) }
+    }
+
+    fn document(view: View<'_>) -> Value {
+        let line = json(view);
+        let text = std::str::from_utf8(&line).unwrap();
+        assert_eq!(text.matches('\n').count(), 1);
+        assert!(!text.trim_end().contains(escape::is_unsafe));
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn a_held_lock_for_people() {
+        let (lock, record) = (prod(), record(alice()));
+        assert_eq!(
+            text(view(&lock, Ok(Some(&record)))),
+            "\
+lock   prod
+store  dynamodb table t in eu-west-1
+state  held (generation 100)
+holder alice on ci-7 (https://ci/1), running `terraform apply`
+       active, run 8, since 1970-01-01 00:01:40Z (1m 40s), last sign of life 10s ago (lease 3m)
+       session alice
+wait 1 alice on ci-7 (https://ci/1), running `terraform apply`, shared, for 1m
+       session alice2
+last   run 7 crashed with exit code 1 by alice 2m 50s ago (\"alice\"), 2m 50s ago: alice on ci-7 (https://ci/1), running `terraform apply`
+"
+        );
+    }
+
+    #[test]
+    fn a_held_lock_for_programs() {
+        let (lock, record) = (prod(), record(alice()));
+        let document = document(view(&lock, Ok(Some(&record))));
+        assert_eq!(document["lock"], "prod");
+        assert_eq!(document["state"], "held");
+        assert_eq!(document["generation"], 100);
+        assert_eq!(document["runs"], 8);
+        assert_eq!(document["holders"][0]["phase"], "active");
+        assert_eq!(document["holders"][0]["identity"]["actor"], "alice");
+        assert_eq!(document["holders"][0]["identity"]["reason"], Value::Null);
+        assert_eq!(document["holders"][0]["looks_dead"], false);
+        assert_eq!(document["holders"][0]["granted_at"], "1970-01-01T00:01:40.000000Z");
+        assert_eq!(document["queue"][0]["position"], 1);
+        assert_eq!(document["queue"][0]["mode"], "shared");
+        assert_eq!(document["last"]["outcome"], "crashed");
+        assert_eq!(document["last"]["exit_code"], 1);
+    }
+
+    #[test]
+    fn free_never_held_and_unreadable() {
+        let lock = prod();
+        let free = Record::new(at(100));
+        let unreadable = RecordError::Schema(9);
+        for (record, state, shown) in [
+            (Ok(None), "free", "state  free, never held\n"),
+            (Ok(Some(&free)), "free", "state  free (generation 100)\n"),
+            (Err(&unreadable), "unreadable", "state  unreadable: its layout is number 9"),
+        ] {
+            let view = view(&lock, record);
+            assert!(text(view).contains(shown), "{}", text(view));
+            let document = document(view);
+            assert_eq!(document["state"], state);
+            assert_eq!(document["holders"], json!([]));
+            assert_eq!(document["error"].is_string(), state == "unreadable");
+        }
+    }
+
+    #[test]
+    fn a_hostile_record_cannot_add_a_line_or_leave_its_string() {
+        let lock = LockName::new("a\u{202e}b").unwrap();
+        let record = record(mallory());
+        let view = view(&lock, Ok(Some(&record)));
+        let shown = text(view);
+        assert_eq!(shown.lines().count(), 9, "{shown}");
+        let labels = ["lock   ", "store  ", "state  ", "holder ", "       ", "wait 1 ", "last   "];
+        for line in shown.lines() {
+            assert!(labels.iter().any(|label| line.starts_with(label)), "{line:?}");
+            assert!(!line.contains(escape::is_unsafe) && !line.contains("##"), "{line:?}");
+        }
+        let document = document(view);
+        assert!(!document["holders"][0]["identity"]["actor"].as_str().unwrap().contains('\u{1b}'));
+        let rubbish = RecordError::Rubbish("\u{1b}[2J\n::error::".into());
+        let unreadable = View { record: Err(&rubbish), ..view };
+        assert_eq!(text(unreadable).lines().count(), 3);
+        assert!(!text(unreadable).contains('\u{1b}'));
+    }
+}

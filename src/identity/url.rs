@@ -10,18 +10,22 @@ pub(super) fn link(url: &str) -> Option<String> {
 
 /// The text without the `user:password@` of every URL in it.
 ///
-/// What looks like one is taken out up to the last `@` before the path, since a password may hold
-/// an `@` that nobody encoded.
+/// It is taken out up to the last `@` before the path, since a password may hold an `@` that nobody
+/// encoded. Where it holds a `/` too, so that the path seems to begin inside it, what stands
+/// before the path is no `host:port`; then everything up to the last `@` goes.
 pub fn without_userinfo(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("://") {
         let (before, after) = rest.split_at(at + 3);
         clean.push_str(before);
-        let end = after.find(|c: char| c.is_whitespace() || "/?#\"'<>".contains(c)).unwrap_or(after.len());
-        let authority = &after[..end];
-        let host = authority.rfind('@').map_or(0, |at| at + 1);
-        rest = &after[host..];
+        let ends =
+            |stops: &str| after.find(|c: char| c.is_whitespace() || stops.contains(c)).unwrap_or(after.len());
+        let (whole, authority) = (&after[..ends("\"'<>")], &after[..ends("/?#\"'<>")]);
+        let has_port =
+            authority.rsplit_once(':').is_none_or(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+        let userinfo = if authority.contains('@') || has_port { authority } else { whole };
+        rest = &after[userinfo.rfind('@').map_or(0, |at| at + 1)..];
     }
     clean.push_str(rest);
     clean
@@ -38,6 +42,8 @@ mod tests {
             ("https://u:p@ci.example/x", "https://ci.example/x"),
             ("https://u:p@ss@ci.example", "https://ci.example"),
             ("git::https://tok@h/a and ssh://g@h/b", "git::https://h/a and ssh://h/b"),
+            ("https://u:p/w@ci.example/x", "https://ci.example/x"),
+            ("https://ci.example:8080/x@y", "https://ci.example:8080/x@y"),
             ("no link", "no link"),
         ] {
             assert_eq!(without_userinfo(with), without);

@@ -57,6 +57,7 @@ pub enum Ended {
 }
 
 /// Everything that tfguard says.
+#[allow(clippy::large_enum_variant, reason = "events are few, and boxed on their way to the writer")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// The lock is held; we stand in the queue.

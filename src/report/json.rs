@@ -153,13 +153,18 @@ fn millis(duration: Duration) -> u64 {
 /// where the value has to stay as it is.
 pub(crate) fn to_bytes(value: &impl Serialize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(256);
-    // Our values have string keys only and writing to memory does not fail, so neither does this.
-    let _ = value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Careful));
+    write(&mut bytes, value);
     bytes
 }
 
+/// As [`to_bytes`], behind what `bytes` holds already.
+pub(super) fn write(bytes: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
+    // Our values have string keys only and writing to memory does not fail, so neither does this.
+    let _ = value.serialize(&mut serde_json::Serializer::with_formatter(bytes, Careful));
+}
+
 /// Escapes, besides what JSON demands, everything that [`escape`] would.
-pub(super) struct Careful;
+struct Careful;
 
 impl Formatter for Careful {
     fn write_string_fragment<W: io::Write + ?Sized>(
@@ -167,7 +172,9 @@ impl Formatter for Careful {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
-        if !fragment.contains(escape::is_unsafe) && !fragment.contains("##") {
+        // Nearly every text is this plain, and this is the hot path of the child's output.
+        let plain = fragment.bytes().all(|byte| matches!(byte, 0x20..0x7f) && byte != b'#');
+        if plain || !(fragment.contains(escape::is_unsafe) || fragment.contains("##")) {
             return writer.write_all(fragment.as_bytes());
         }
         let mut before = '\0';

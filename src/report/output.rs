@@ -2,7 +2,6 @@
 //! everything else is wrapped, so that stdout holds one JSON object a line and nothing else.
 
 use jiff::Timestamp;
-use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 
 use super::json;
@@ -13,8 +12,7 @@ use crate::child::Sink;
 pub const MAX_LINE: usize = 1 << 20;
 
 /// Which stream of the child a line came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
     /// Terraform's JSON lines are on this one.
     Stdout,
@@ -45,12 +43,25 @@ pub struct JsonOutput {
     split: bool,
     /// Lines ready to be written, whole ones only.
     batch: Vec<u8>,
+    /// The time of this chunk, once a line of it needed one.
+    stamp: Option<String>,
+    /// A line as a JSON string; kept for its allocation.
+    string: Vec<u8>,
 }
 
 impl JsonOutput {
     /// Lines go to `out`, which is shared with our own; `now` stamps those that are wrapped.
     pub fn new(stream: Stream, out: SharedWriter, now: fn() -> Timestamp) -> Self {
-        Self { stream, out, now, pending: Vec::new(), split: false, batch: Vec::new() }
+        Self {
+            stream,
+            out,
+            now,
+            pending: Vec::new(),
+            split: false,
+            batch: Vec::new(),
+            stamp: None,
+            string: Vec::new(),
+        }
     }
 
     /// Adds to the pending line, and writes off its first [`MAX_LINE`] bytes while it is longer.
@@ -86,19 +97,26 @@ impl JsonOutput {
         self.wrap(text.strip_suffix(b"\r").unwrap_or(text));
     }
 
+    /// Written by hand: the parts that are the same for every line are most of it.
     fn wrap(&mut self, text: &[u8]) {
-        let line = String::from_utf8_lossy(text);
-        let wrapped = Wrapped {
-            level: "info",
-            message: &line,
-            module: json::MODULE,
-            timestamp: json::timestamp((self.now)()),
-            kind: "output",
-            stream: self.stream,
-            line: &line,
-        };
-        self.batch.append(&mut json::to_bytes(&wrapped));
-        self.batch.push(b'\n');
+        let stamp = self.stamp.get_or_insert_with(|| json::timestamp((self.now)()));
+        self.string.clear();
+        json::write(&mut self.string, &String::from_utf8_lossy(text));
+        for part in [
+            br#"{"@level":"info","@message":"#,
+            &self.string[..],
+            br#","@module":""#,
+            json::MODULE.as_bytes(),
+            br#"","@timestamp":""#,
+            stamp.as_bytes(),
+            br#"","type":"output","stream":""#,
+            self.stream.name().as_bytes(),
+            br#"","line":"#,
+            &self.string[..],
+            b"}\n",
+        ] {
+            self.batch.extend_from_slice(part);
+        }
     }
 
     fn write(&mut self) {
@@ -107,23 +125,8 @@ impl JsonOutput {
             let _ = self.out.write(&self.batch);
             self.batch.clear();
         }
+        self.stamp = None;
     }
-}
-
-#[derive(Serialize)]
-struct Wrapped<'a> {
-    #[serde(rename = "@level")]
-    level: &'static str,
-    #[serde(rename = "@message")]
-    message: &'a str,
-    #[serde(rename = "@module")]
-    module: &'static str,
-    #[serde(rename = "@timestamp")]
-    timestamp: String,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    stream: Stream,
-    line: &'a str,
 }
 
 /// Where to cut: at the end, or before a character whose last bytes have not come yet.
@@ -209,5 +212,177 @@ impl<'de> Deserialize<'de> for AnyString {
         }
 
         deserializer.deserialize_str(Seen).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    const OURS: &[u8] = b"{\"@level\":\"info\",\"@message\":\"a \\\"b\\\"\",\"x\":[1,{\"y\":null}]}";
+
+    fn written(stream: Stream, chunks: &[&[u8]]) -> Vec<u8> {
+        let sink = Sink::default();
+        let mut output = JsonOutput::new(stream, SharedWriter::new(sink.clone()), || Timestamp::UNIX_EPOCH);
+        chunks.iter().for_each(|chunk| output.chunk(chunk));
+        output.end();
+        drop(output);
+        std::mem::take(&mut *sink.0.lock().unwrap())
+    }
+
+    /// The `line` of every line, each parsed back; a line that passed is shown as `=`.
+    fn lines(stream: Stream, chunks: &[&[u8]]) -> Vec<String> {
+        let written = String::from_utf8(written(stream, chunks)).unwrap();
+        assert!(written.is_empty() || written.ends_with('\n'));
+        written
+            .lines()
+            .map(|line| {
+                let value: Value = serde_json::from_str(line).unwrap();
+                if value["type"] != "output" {
+                    return "=".to_owned();
+                }
+                assert_eq!(value["@level"], "info");
+                assert_eq!(value["@module"], "tfguard");
+                assert_eq!(value["@timestamp"], "1970-01-01T00:00:00.000000Z");
+                assert_eq!(value["@message"], value["line"]);
+                assert_eq!(value["stream"], if stream == Stream::Stdout { "stdout" } else { "stderr" });
+                value["line"].as_str().unwrap().to_owned()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn terraforms_lines_pass_unchanged_whatever_the_chunks() {
+        let mut text = [OURS, b"\n", OURS, b" \r\n"].concat();
+        assert_eq!(written(Stream::Stdout, &[&text]), text);
+        let bytes: Vec<&[u8]> = text.chunks(1).collect();
+        assert_eq!(written(Stream::Stdout, &bytes), text);
+        text.extend_from_slice(OURS);
+        assert_eq!(written(Stream::Stdout, &[&text]), [&text[..], b"\n"].concat());
+    }
+
+    #[test]
+    fn everything_else_is_wrapped() {
+        for (text, expected) in [
+            (&b"plain\n"[..], &["plain"][..]),
+            (b"plain", &["plain"]),
+            (b"\n\nx\r\n", &["", "", "x"]),
+            (b"{\"a\":1}\n", &["{\"a\":1}"]),
+            (b"{\"@level\":\"info\"}\n", &["{\"@level\":\"info\"}"]),
+            (b"{\"@level\":1,\"@message\":\"x\"}\n", &["{\"@level\":1,\"@message\":\"x\"}"]),
+            (
+                b"{\"@level\":\"a\",\"@message\":\"b\"} trailing\n",
+                &["{\"@level\":\"a\",\"@message\":\"b\"} trailing"],
+            ),
+            (b"[\"@level\",\"@message\"]\n", &["[\"@level\",\"@message\"]"]),
+            (b"a\xffb\n", &["a\u{fffd}b"]),
+            (b"::error::x\x1b[2J##[y]\n", &["::error::x\x1b[2J##[y]"]),
+            (b"", &[]),
+        ] {
+            assert_eq!(lines(Stream::Stdout, &[text]), expected, "{text:?}");
+        }
+        assert_eq!(lines(Stream::Stderr, &[OURS, b"\n"]), [std::str::from_utf8(OURS).unwrap()]);
+    }
+
+    #[test]
+    fn json_with_bytes_that_are_not_text_does_not_pass() {
+        let line = b"{\"@level\":\"info\",\"@message\":\"a\",\"x\":\"\xff\"}\n";
+        assert_eq!(
+            lines(Stream::Stdout, &[line]),
+            ["{\"@level\":\"info\",\"@message\":\"a\",\"x\":\"\u{fffd}\"}"]
+        );
+    }
+
+    #[test]
+    fn a_long_line_is_split_at_a_character() {
+        for chunk in [1000, 70_000, 4 * MAX_LINE] {
+            // One byte before, so that the limit falls into a character.
+            let text = [b"x", "ü".repeat(MAX_LINE).as_bytes(), b"\nnext\n"].concat();
+            let chunks: Vec<&[u8]> = text.chunks(chunk).collect();
+            let lines = lines(Stream::Stdout, &chunks);
+            let lengths: Vec<usize> = lines.iter().map(String::len).collect();
+            assert_eq!(lengths, [MAX_LINE - 1, MAX_LINE, 2, 4], "chunks of {chunk}");
+            assert!(!lines.concat().contains('\u{fffd}'));
+            assert_eq!(lines[3], "next");
+        }
+    }
+
+    #[test]
+    fn a_line_of_exactly_the_limit_is_whole() {
+        let line = "x".repeat(MAX_LINE);
+        for chunk in [MAX_LINE, MAX_LINE + 1, 1 << 16] {
+            let text = format!("{line}\n");
+            let chunks: Vec<&[u8]> = text.as_bytes().chunks(chunk).collect();
+            let lengths: Vec<usize> = lines(Stream::Stdout, &chunks).iter().map(String::len).collect();
+            assert_eq!(lengths, [MAX_LINE], "chunks of {chunk}");
+        }
+    }
+
+    #[test]
+    fn the_rest_of_a_split_line_never_passes_for_terraforms() {
+        let text = [&vec![b' '; MAX_LINE][..], OURS, b"\n", OURS, b"\n"].concat();
+        let lines = lines(Stream::Stdout, &[&text]);
+        assert_eq!(lines[1..], [std::str::from_utf8(OURS).unwrap(), "="]);
+    }
+
+    #[test]
+    fn a_closed_stdout_is_drained_in_silence() {
+        struct Closed(usize);
+        impl Write for Closed {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                assert_eq!(self.0, 0, "written to after an error");
+                self.0 += bytes.len();
+                Err(std::io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut output =
+            JsonOutput::new(Stream::Stdout, SharedWriter::new(Closed(0)), || Timestamp::UNIX_EPOCH);
+        for _ in 0..3 {
+            output.chunk(b"line\n");
+        }
+        output.end();
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_however_it_is_cut(
+            text in prop::collection::vec(prop::sample::select(b"a{}\"\n\r:\xc3\xbc\xff".to_vec()), 0..200),
+            cut in 1_usize..20,
+        ) {
+            let chunks: Vec<&[u8]> = text.chunks(cut).collect();
+            let whole = lines(Stream::Stdout, &[&text]);
+            prop_assert_eq!(lines(Stream::Stdout, &chunks), whole.clone());
+            let mut expected: Vec<String> = text
+                .split(|byte| *byte == b'\n')
+                .map(|line| String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned())
+                .collect();
+            if text.last().is_none_or(|last| *last == b'\n') {
+                expected.pop();
+            }
+            prop_assert_eq!(whole, expected);
+        }
     }
 }

@@ -165,3 +165,122 @@ impl Writer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{SyncSender, sync_channel};
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    const BOUND: Duration = Duration::from_secs(20);
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl Sink {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn now() -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+
+    fn text_to(sink: impl Write + Send + 'static) -> Destination {
+        Destination::Text { out: SharedWriter::new(sink), colour: false }
+    }
+
+    fn say_all(reporter: &Reporter) {
+        for (level, text) in
+            [(Level::Debug, "d"), (Level::Info, "i"), (Level::Warn, "w"), (Level::Error, "e")]
+        {
+            reporter.emit(Event::say(level, text));
+        }
+    }
+
+    #[test]
+    fn levels_are_filtered_and_the_order_is_kept() {
+        for (level, expected) in [
+            (Level::Debug, "tfguard: d\ntfguard: i\ntfguard: warning: w\ntfguard: error: e\n"),
+            (Level::Info, "tfguard: i\ntfguard: warning: w\ntfguard: error: e\n"),
+            (Level::Warn, "tfguard: warning: w\ntfguard: error: e\n"),
+        ] {
+            let sink = Sink::default();
+            let reporter = Reporter::start(text_to(sink.clone()), level, None, now).unwrap();
+            say_all(&reporter);
+            assert!(reporter.flush(BOUND));
+            assert_eq!(sink.text(), expected);
+            assert_eq!(reporter.wants(Level::Debug), level == Level::Debug);
+        }
+    }
+
+    #[test]
+    fn json_goes_to_the_stream_it_shares() {
+        let sink = Sink::default();
+        let out = SharedWriter::new(sink.clone());
+        let reporter = Reporter::start(Destination::Json { out }, Level::Info, None, now).unwrap();
+        say_all(&reporter.clone());
+        assert!(reporter.flush(BOUND));
+        let levels: Vec<String> = sink
+            .text()
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["@level"].to_string())
+            .collect();
+        assert_eq!(levels, ["\"info\"", "\"warn\"", "\"error\""]);
+    }
+
+    #[test]
+    fn a_reader_that_has_stopped_blocks_nobody() {
+        /// Says that it is being written to, and returns when the test lets it.
+        struct Stalled {
+            reached: SyncSender<()>,
+            release: Arc<Mutex<()>>,
+        }
+        impl Write for Stalled {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                let _ = self.reached.try_send(());
+                drop(self.release.lock());
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let (reached, started) = sync_channel(1);
+        let release = Arc::new(Mutex::new(()));
+        let held = release.lock().unwrap();
+        let stalled = Stalled { reached, release: release.clone() };
+        let reporter = Reporter::start(text_to(stalled), Level::Info, None, now).unwrap();
+        reporter.emit(Event::say(Level::Info, "first"));
+        started.recv_timeout(BOUND).unwrap();
+        // These would never return if they waited for the writer.
+        (0..10_000).for_each(|_| reporter.emit(Event::say(Level::Info, "more")));
+        assert!(!reporter.flush(Duration::from_millis(20)));
+        drop(held);
+        assert!(reporter.flush(BOUND));
+    }
+
+    #[test]
+    fn a_full_disk_is_told_once_and_ends_nothing() {
+        let Ok(full) = OpenOptions::new().append(true).open("/dev/full") else { return };
+        let sink = Sink::default();
+        let reporter = Reporter::start(text_to(sink.clone()), Level::Info, Some(full), now).unwrap();
+        say_all(&reporter);
+        assert!(reporter.flush(BOUND));
+        assert_eq!(sink.text().matches("the log file cannot be written").count(), 1, "{}", sink.text());
+        assert!(sink.text().ends_with("tfguard: warning: w\ntfguard: error: e\n"));
+    }
+}

@@ -51,3 +51,45 @@ impl Visit for Text {
         };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+    use crate::report::{Destination, SharedWriter};
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn only_our_own_traces_are_shown() {
+        let sink = Sink::default();
+        let out = Destination::Text { out: SharedWriter::new(sink.clone()), colour: false };
+        let reporter = Reporter::start(out, Level::Debug, None, || Timestamp::UNIX_EPOCH).unwrap();
+        let subscriber = tracing_subscriber::registry().with(TraceLayer::new(reporter.clone()));
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::debug!(target: "tfguard::store", attempt = 2, "read");
+            tracing::debug!(target: "aws_config", secret = "x", "credentials");
+        });
+        assert!(reporter.flush(Duration::from_secs(20)));
+        let shown = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(shown, "tfguard: tfguard::store: read attempt=2\n");
+    }
+}

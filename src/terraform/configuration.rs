@@ -1,7 +1,7 @@
 //! The few things that matter here out of a directory's configuration: which backend it names,
 //! and whether anything in it has to be fetched before it can run.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use hcl_edit::structure::{Block, Body};
 use serde_json::{Map, Value};
@@ -64,7 +64,7 @@ impl Syntax {
     }
 }
 
-fn is_override(path: &PathBuf) -> bool {
+fn is_override(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let stem = name.split_once('.').map_or(name, |(stem, _)| stem);
     stem == "override" || stem.ends_with("_override")

@@ -5,7 +5,6 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use super::flags::{Flag, Piece, Value, pieces};
-use crate::identity::without_userinfo;
 
 /// Stands where something was left out.
 pub const HIDDEN: &str = "…";
@@ -72,7 +71,7 @@ fn push_flag(shown: &mut Vec<String>, flag: &Flag<'_>) {
     };
     let value = match flag.name.as_str() {
         "var" | "backend-config" => keep_name(&value),
-        name if SHOWN.contains(&name) => without_userinfo(&value),
+        name if SHOWN.contains(&name) && !has_userinfo(&value) => value,
         _ => HIDDEN.to_owned(),
     };
     match flag.value {
@@ -95,10 +94,16 @@ fn keep_name(assignment: &str) -> String {
     }
 }
 
+/// Whether it may be a URL with a password. Such a value is hidden whole: a password that nobody
+/// encoded may hold any character, so that there is no telling where it ends.
+fn has_userinfo(value: &str) -> bool {
+    value.contains("://") && value.contains('@')
+}
+
 /// A subcommand or a plan's file name.
 fn plain(word: &OsStr) -> String {
     let word = word.to_string_lossy();
-    if word.contains('=') || word.contains('@') || word.contains("://") {
+    if word.contains(['=', '@']) || word.contains("://") {
         return HIDDEN.to_owned();
     }
     word.into_owned()
@@ -151,7 +156,7 @@ mod tests {
             ("plan -new-flag=value", "plan -new-flag=…"),
             ("apply -- pass=word", "apply …"),
             ("plan -var", "plan -var"),
-            ("plan -out=https://u:p@h/x", "plan -out=https://h/x"),
+            ("plan -out=https://u:p@h/x", "plan -out=…"),
         ] {
             assert_eq!(terraform(&os(args)).join(" "), shown);
         }

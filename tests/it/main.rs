@@ -9,5 +9,10 @@
     reason = "a test ends by panicking, and looks at real clocks"
 )]
 
+mod cli_directory;
+mod cli_file;
+mod cli_find;
+mod cli_folder;
+mod cli_log_file;
 mod store_contract;
 mod support;

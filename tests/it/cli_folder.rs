@@ -1,0 +1,50 @@
+//! A folder for one test, removed with everything in it.
+#![allow(clippy::unwrap_used, reason = "helpers of tests stand outside of the test functions")]
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    /// `name` is that of the test.
+    pub(crate) fn new(name: &str) -> Self {
+        Self::below(Path::new(env!("CARGO_TARGET_TMPDIR")), name)
+    }
+
+    /// The usual place lies inside our own repository.
+    pub(crate) fn outside_of_any_repository(name: &str) -> Self {
+        Self::below(&std::env::temp_dir(), name)
+    }
+
+    fn below(parent: &Path, name: &str) -> Self {
+        let path = parent.join(format!("tfguard-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path.canonicalize().unwrap())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Writes a file, and the folders it needs.
+    pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        let path = self.file(name, "#!/bin/sh\n");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
