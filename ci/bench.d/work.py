@@ -1,0 +1,92 @@
+"""Work that cannot be done twice at once: an apply that takes a known time and writes down when."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from programs import Programs
+from runs import Run, run
+
+# uuid() is new in every plan, so each apply replaces the resource, which runs the work again.
+CONFIGURATION = """
+terraform {{
+  backend "local" {{
+    path = "{state}"
+  }}
+}}
+
+resource "terraform_data" "work" {{
+  triggers_replace = uuid()
+
+  provisioner "local-exec" {{
+    command = "{command}"
+  }}
+}}
+"""
+COMMAND = (
+    r"echo begin $BENCH_WORKER $(date +%s%N) >> $BENCH_JOURNAL; "
+    r"sleep {seconds}; "
+    r"echo end $BENCH_WORKER $(date +%s%N) >> $BENCH_JOURNAL"
+)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One worker's work, in seconds of the wall clock of this machine."""
+
+    worker: int
+    begin: float
+    end: float
+
+
+class Workplace:
+    """One state, and for each worker a directory of its own, as CI jobs have."""
+
+    def __init__(self, programs: Programs, scratch: Path, workers: int, seconds: float):
+        self._journal = scratch / "journal"
+        self.directories = [scratch / f"worker-{n}" for n in range(workers)]
+        text = CONFIGURATION.format(state=scratch / "shared.tfstate", command=COMMAND.format(seconds=seconds))
+        for directory in self.directories:
+            directory.mkdir(parents=True)
+            (directory / "main.tf").write_text(text)
+            run([str(programs.terraform), "init", "-input=false"], directory)
+
+    def start(self, worker: int, command: list[str]) -> Run:
+        """Begins one worker's run."""
+        variables = {"BENCH_WORKER": str(worker), "BENCH_JOURNAL": str(self._journal)}
+        return Run(command, self.directories[worker], variables)
+
+    def has_begun(self) -> bool:
+        """Whether any work has begun since the last `turns`."""
+        return self._journal.exists()
+
+    def turns(self) -> list[Turn]:
+        """The work done since the last call, by its beginning."""
+        begins: dict[int, float] = {}
+        turns = []
+        for line in self._journal.read_text().splitlines():
+            what, worker, nanoseconds = line.split()
+            if what == "begin":
+                begins[int(worker)] = int(nanoseconds) / 1e9
+            else:
+                turns.append(Turn(int(worker), begins.pop(int(worker)), int(nanoseconds) / 1e9))
+        self._journal.unlink()
+        return sorted(turns, key=lambda turn: turn.begin)
+
+
+def gaps(turns: list[Turn]) -> list[float]:
+    """From the end of each work to the beginning of the next, in seconds; below zero they overlapped."""
+    return [after.begin - before.end for before, after in zip(turns, turns[1:])]
+
+
+def wait_until(condition: Callable[[], bool], during: Run, seconds: float = 30) -> bool:
+    """Looks every 2 ms; False when the run has ended or the time is up first."""
+    until = time.monotonic() + seconds
+    while not condition():
+        if not during.running() or time.monotonic() > until:
+            return condition()
+        time.sleep(0.002)
+    return True
