@@ -25,6 +25,8 @@ pub(super) struct Seeking {
     pub(super) previous: Option<Last>,
     /// The longest patience of the holders that we saw last.
     patience: Option<Duration>,
+    /// The run counter of the record that we saw last; a lower one belongs to a new record.
+    runs: u64,
     /// When the record was first found missing after we had seen a holder.
     vanished: Option<Instant>,
     /// Past the time to give up, still watching holders that look dead: their keys when that began.
@@ -42,11 +44,15 @@ impl Seeking {
 
 impl Session {
     pub(super) fn decide_seek(&mut self, view: Option<Record>, now: Now) {
+        if self.is_missing(view.as_ref()) && self.waits_for_return(now) {
+            return;
+        }
         let Some(record) = view else {
-            self.seek_absent(now);
+            self.enter(None, now);
             return;
         };
         self.seek.vanished = None;
+        self.seek.runs = record.runs;
         if let Some(patience) = record.holders.iter().map(Holder::patience).max() {
             self.seek.patience = Some(patience);
         }
@@ -77,21 +83,26 @@ impl Session {
         }
     }
 
-    /// There is no record. Whoever has seen a holder waits out its patience: it may be alive, and
-    /// puts the record back.
-    fn seek_absent(&mut self, now: Now) {
-        if let Some(patience) = self.seek.patience {
-            let vanished = *self.seek.vanished.get_or_insert(now.mono);
-            if self.wait_is_over(now) {
-                self.set_out(None, Finish::Held(Vec::new()), now);
-                return;
-            }
-            if now.mono < vanished + patience {
-                self.set_timer((now.mono + POLL).min(vanished + patience), Next::Read);
-                return;
-            }
+    /// Whether the record that we knew has gone: there is none, or a new one in which nobody has
+    /// held yet, such as somebody writes who leaves and makes sure that nothing of it lands later.
+    fn is_missing(&self, view: Option<&Record>) -> bool {
+        view.is_none_or(|record| record.is_free() && record.runs < self.seek.runs)
+    }
+
+    /// Whoever has seen a holder waits out its patience before it takes a record that went
+    /// missing: the holder may be alive, and puts the record back. False when that is over.
+    fn waits_for_return(&mut self, now: Now) -> bool {
+        let Some(patience) = self.seek.patience else { return false };
+        let vanished = *self.seek.vanished.get_or_insert(now.mono);
+        if self.wait_is_over(now) {
+            self.set_out(None, Finish::Held(Vec::new()), now);
+            return true;
         }
-        self.enter(None, now);
+        let waits = now.mono < vanished + patience;
+        if waits {
+            self.set_timer((now.mono + POLL).min(vanished + patience), Next::Read);
+        }
+        waits
     }
 
     /// The record is there and we are not in it.
