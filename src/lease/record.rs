@@ -338,6 +338,14 @@ impl Record {
         self.holders.is_empty()
     }
 
+    /// The longest lease that anyone in the record has or will have.
+    pub(super) fn longest_lease(&self) -> Option<Lease> {
+        let holders = self.holders.iter().map(|holder| holder.lease_ms);
+        let waiters = self.queue.iter().map(|waiter| waiter.lease_ms);
+        let longest = holders.chain(waiters).max().map(Duration::from_millis);
+        longest.map(|longest| Lease::new(longest).unwrap_or(Lease::LONGEST))
+    }
+
     /// Marks a write: who made it, when, and how long the store keeps it at least.
     pub(super) fn sealed(mut self, stamp: Stamp, wall: Timestamp) -> Self {
         self.stamp = stamp;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Finish, Next, Notice, Session, Wait};
 use crate::lease::record::{Holder, HolderKey, Last, Phase, Record, Standing};
-use crate::lease::time::{Instant, Now};
+use crate::lease::time::{Instant, Lease, Now};
 use crate::lease::transition;
 
 /// How often the head of the queue looks; the waiter at place p looks p times as rarely.
@@ -23,7 +23,7 @@ pub(super) struct Seeking {
     granted: bool,
     /// How the run before ours ended, if that must be told.
     pub(super) previous: Option<Last>,
-    /// The longest patience of the holders that we saw last.
+    /// The longest patience of those who held, or may hold by now, when we looked last.
     patience: Option<Duration>,
     /// The run counter of the record that we saw last; a lower one belongs to a new record.
     runs: u64,
@@ -53,8 +53,8 @@ impl Session {
         };
         self.seek.vanished = None;
         self.seek.runs = record.runs;
-        if let Some(patience) = record.holders.iter().map(Holder::patience).max() {
-            self.seek.patience = Some(patience);
+        if !record.is_free() {
+            self.seek.patience = record.longest_lease().map(Lease::patience);
         }
         let session = self.params.candidate.session.clone();
         match record.standing(&session) {
