@@ -7,7 +7,7 @@ use crate::lease::transition;
 
 impl Session {
     pub(super) fn decide_hold(&mut self, view: Option<Record>, now: Now) {
-        let Intent::Hold(Held { own, base, lost }) = &self.intent else { return };
+        let Intent::Hold(Held { own, base, lost, .. }) = &self.intent else { return };
         if *lost {
             return;
         }
@@ -61,8 +61,9 @@ impl Session {
 
     /// Told once for a record that vanished, however many tries it takes to put it back.
     fn notice_recreating(&mut self) {
-        let tried_before = self.claim.is_some();
-        if !tried_before {
+        if let Intent::Hold(held) = &mut self.intent
+            && !std::mem::replace(&mut held.returning, true)
+        {
             self.notice(Notice::Recreated);
         }
     }

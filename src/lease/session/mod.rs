@@ -186,6 +186,8 @@ struct Held {
     base: Instant,
     /// We know that it is not ours any more.
     lost: bool,
+    /// It was told that the record vanished and is being put back.
+    returning: bool,
 }
 
 /// On the way out.
@@ -379,7 +381,8 @@ impl Session {
         match &mut self.intent {
             Intent::Seek => {
                 let generation = own.generation;
-                self.intent = Intent::Hold(Held { own, base: claim.first_sent, lost: false });
+                self.intent =
+                    Intent::Hold(Held { own, base: claim.first_sent, lost: false, returning: false });
                 let previous = self.seek.previous.take();
                 self.notice(Notice::Acquired { generation, previous });
             }
@@ -387,6 +390,7 @@ impl Session {
                 let beat = own.beat;
                 held.own = own;
                 held.base = claim.first_sent;
+                held.returning = false;
                 self.notice(Notice::Renewed { beat });
             }
             Intent::Leave(_) | Intent::Over => {}
