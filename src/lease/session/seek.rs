@@ -19,8 +19,6 @@ const POLL_ASIDE: Duration = Duration::from_secs(1);
 pub(super) struct Seeking {
     /// We stood in the record before: in the queue or as granted.
     entered: bool,
-    /// We were granted the lock and have not confirmed.
-    granted: bool,
     /// How the run before ours ended, if that must be told.
     pub(super) previous: Option<Last>,
     /// The longest patience of those who held, or may hold by now, when we looked last.
@@ -70,7 +68,6 @@ impl Session {
             }
             Standing::Holder(own) => {
                 self.seek.entered = true;
-                self.seek.granted = true;
                 let beat = own.beat + 1;
                 self.remember_previous(&record);
                 self.send_claim(transition::confirm(&record, &self.params.candidate, now.wall), beat, now);
@@ -111,7 +108,9 @@ impl Session {
             self.set_out(None, Finish::TurnedAway(by), now);
             return;
         }
-        if std::mem::take(&mut self.seek.entered) && std::mem::take(&mut self.seek.granted) {
+        // Nothing but an eviction from a grant takes a waiter out unasked, whether it saw the grant
+        // or not.
+        if std::mem::take(&mut self.seek.entered) {
             self.notice(Notice::GrantMissed);
         }
         if transition::may_enter(Some(record), self.params.candidate.mode) {
