@@ -115,10 +115,8 @@ impl Session {
         }
         if transition::may_enter(Some(record), self.params.candidate.mode) {
             self.enter(Some(record), now);
-        } else if self.params.wait == Wait::Not {
-            self.seek_aside(record, now);
         } else if self.wait_is_over(now) {
-            self.set_out(None, Finish::Held(record.holders.clone()), now);
+            self.seek_aside(record, Finish::Held(record.holders.clone()), now);
         } else {
             self.enter(Some(record), now);
         }
@@ -135,7 +133,10 @@ impl Session {
                 self.send_claim(next, 1, now);
             }
             Some(next) => self.send_write(next, now),
-            None => self.set_out(None, Finish::QueueFull, now),
+            None => match record {
+                Some(record) => self.seek_aside(record, Finish::QueueFull, now),
+                None => self.set_out(None, Finish::QueueFull, now),
+            },
         }
     }
 
@@ -154,14 +155,15 @@ impl Session {
         self.look_again(record, poll, now);
     }
 
-    /// Not waiting, and somebody holds: that is the answer, unless the holder looks dead. Then we
-    /// watch without queueing, or a lock that only such users meet would stay dead for ever.
-    fn seek_aside(&mut self, record: &Record, now: Now) {
+    /// Not waiting, or no room in the queue: that is the answer, unless the holder looks dead. Then
+    /// we watch without queueing, or a lock that only such users meet, or whose whole queue died,
+    /// would stay dead for ever.
+    fn seek_aside(&mut self, record: &Record, otherwise: Finish, now: Now) {
         if self.evict_dead(record, now) {
             return;
         }
         if !self.still_doubts(record, now) {
-            self.set_out(None, Finish::Held(record.holders.clone()), now);
+            self.set_out(None, otherwise, now);
             return;
         }
         self.tell_waiting(0, record);
