@@ -424,8 +424,9 @@ impl Session {
         match &self.intent {
             Intent::Seek => {
                 let reach = match self.params.wait {
+                    _ if self.seek.doubts() => self.params.reach,
                     Wait::Forever => self.params.reach,
-                    Wait::AtMost(limit) => self.params.reach.min(limit),
+                    Wait::AtMost(limit) => self.params.reach.min((self.started + limit).since(since)),
                     Wait::Not => Duration::ZERO,
                 };
                 if !transient {

@@ -34,6 +34,11 @@ pub(super) struct Seeking {
 }
 
 impl Seeking {
+    /// Whether we watch holders that look dead, past the time to give up.
+    pub(super) fn doubts(&self) -> bool {
+        self.doubting.is_some()
+    }
+
     /// Whether the record was seen to show us.
     pub(super) fn entered(&self) -> bool {
         self.entered
