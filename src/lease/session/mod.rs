@@ -225,6 +225,8 @@ pub struct Session {
     unanswered: Unanswered,
     claim: Option<Claim>,
     observer: Observer,
+    /// Above every generation that we have seen.
+    generation: u64,
     /// Set while a conflict's pause lasts, so that a wake-up does not end it.
     pausing: bool,
     /// The store told of a change while a request was under way.
@@ -253,6 +255,7 @@ impl Session {
             unanswered: Unanswered::default(),
             claim: None,
             observer: Observer::default(),
+            generation: 0,
             pausing: false,
             changed_meanwhile: false,
             conflicts: 0,
@@ -363,6 +366,7 @@ impl Session {
         self.unanswered.look(record.as_ref());
         if let Some(record) = &record {
             self.observer.look(record, now.mono);
+            self.generation = self.generation.max(record.generation.saturating_add(1));
         }
         self.view = Some(record);
         self.recognise();
@@ -494,6 +498,13 @@ impl Session {
 
     fn send_read(&mut self, now: Now) {
         self.dispatch(Request::Read, None, now);
+    }
+
+    /// A record where none is. Its tokens go on from the newest that we have seen, also where the
+    /// wall clock is behind, and never repeat one that a lost write of ours may have shown.
+    fn fresh_record(&self, now: Now) -> Record {
+        let fresh = Record::new(now.wall);
+        Record { generation: fresh.generation.max(self.generation), ..fresh }
     }
 
     /// Sends `record` on the condition that the newest known one still stands.

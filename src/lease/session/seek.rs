@@ -51,7 +51,7 @@ impl Session {
             return;
         }
         let Some(record) = view else {
-            self.enter(None, now);
+            self.enter(&self.fresh_record(now), now);
             return;
         };
         self.seek.vanished = None;
@@ -119,29 +119,24 @@ impl Session {
             self.notice(Notice::GrantMissed);
         }
         if transition::may_enter(Some(record), self.params.candidate.mode) {
-            self.enter(Some(record), now);
+            self.enter(record, now);
         } else if self.wait_is_over(now) {
             self.seek_aside(record, Finish::Held(record.holders.clone()), now);
         } else {
-            self.enter(Some(record), now);
+            self.enter(record, now);
         }
     }
 
     /// Acquires: the lock, or a place in the queue.
-    fn enter(&mut self, record: Option<&Record>, now: Now) {
-        let at_once = transition::may_enter(record, self.params.candidate.mode);
-        match transition::acquire(record, &self.params.candidate, now.wall) {
+    fn enter(&mut self, record: &Record, now: Now) {
+        let at_once = transition::may_enter(Some(record), self.params.candidate.mode);
+        match transition::acquire(Some(record), &self.params.candidate, now.wall) {
             Some(next) if at_once => {
-                if let Some(record) = record {
-                    self.remember_previous(record);
-                }
+                self.remember_previous(record);
                 self.send_claim(next, 1, now);
             }
             Some(next) => self.send_write(next, now),
-            None => match record {
-                Some(record) => self.seek_aside(record, Finish::QueueFull, now),
-                None => self.set_out(None, Finish::QueueFull, now),
-            },
+            None => self.seek_aside(record, Finish::QueueFull, now),
         }
     }
 
