@@ -14,6 +14,8 @@ pub(super) const SCHEMA: u64 = 1;
 pub const MAX_WAITERS: usize = 128;
 /// A record whose JSON is larger takes no new waiter, so that a release always fits.
 pub(super) const MAX_BYTES: usize = 128 * 1024;
+/// No counter gets here by counting: beyond it a record is damaged, and adding would overflow.
+const MAX_COUNT: u64 = 1 << 53;
 /// Removals by an operator that are remembered, so that whoever was removed is told.
 pub(super) const MAX_REMOVED: usize = 16;
 /// How long an untouched record is kept by the store before it is collected as garbage.
@@ -363,6 +365,14 @@ impl Record {
         self.holders.is_empty()
     }
 
+    /// The longest lease that anyone in the record has or will have.
+    pub(super) fn longest_lease(&self) -> Option<Lease> {
+        let holders = self.holders.iter().map(|holder| holder.lease_ms);
+        let waiters = self.queue.iter().map(|waiter| waiter.lease_ms);
+        let longest = holders.chain(waiters).max().map(Duration::from_millis);
+        longest.map(|longest| Lease::new(longest).unwrap_or(Lease::LONGEST))
+    }
+
     /// Marks a write: who made it, when, and how long the store keeps it at least.
     pub(crate) fn sealed(mut self, stamp: Stamp, wall: Timestamp) -> Self {
         self.stamp = stamp;
@@ -390,6 +400,13 @@ impl Record {
             if Lease::new(Duration::from_millis(lease_ms)).is_none() {
                 return Err(RecordError::Rubbish(format!("lease_ms is {lease_ms}")));
             }
+        }
+        let beats = self.holders.iter().map(|holder| holder.beat);
+        if let Some(number) = [self.generation, self.runs].into_iter().chain(beats).find(|n| *n > MAX_COUNT) {
+            return Err(RecordError::Rubbish(format!("a counter stands at {number}")));
+        }
+        if let Some(holder) = self.holders.iter().find(|holder| holder.generation > self.generation) {
+            return Err(RecordError::Rubbish(format!("holder {:?} is ahead of its lock", holder.session)));
         }
         let mut sessions: Vec<&str> = self.holders.iter().map(|h| h.session.as_str()).collect();
         sessions.extend(self.queue.iter().map(|w| w.session.as_str()));

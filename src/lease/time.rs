@@ -71,6 +71,8 @@ impl Lease {
     /// What a run uses when nothing is said.
     pub const DEFAULT: Duration = Duration::from_secs(180);
 
+    pub(super) const LONGEST: Self = Self(Self::MAX);
+
     /// A lease of this length, or `None` outside [`Lease::MIN`] to [`Lease::MAX`].
     pub fn new(length: Duration) -> Option<Self> {
         (Self::MIN..=Self::MAX).contains(&length).then_some(Self(length))

@@ -224,6 +224,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::child::Sink as _;
 
     #[derive(Clone, Default)]
     struct Sink(Arc<Mutex<Vec<u8>>>);

@@ -14,5 +14,6 @@ mod cli_file;
 mod cli_find;
 mod cli_folder;
 mod cli_log_file;
+mod lease_sim;
 mod store_contract;
 mod support;

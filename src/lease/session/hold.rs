@@ -1,19 +1,20 @@
 //! Keeping the lock: heartbeats, a record that vanished, a lock that is lost.
 
 use super::{Held, Intent, Loss, Next, Notice, Session, Tenure};
-use crate::lease::record::{Record, Standing};
+use crate::lease::record::{Holder, Record, Standing};
 use crate::lease::time::Now;
 use crate::lease::transition;
 
 impl Session {
     pub(super) fn decide_hold(&mut self, view: Option<Record>, now: Now) {
-        let Intent::Hold(Held { tenure, lost: false }) = &self.intent else { return };
+        let Intent::Hold(Held { tenure, lost: false, .. }) = &self.intent else { return };
         let Tenure { own, base } = tenure.clone();
         let lease = self.params.candidate.lease;
         let alive = now.mono < lease.deadlines(base).kill;
         let Some(record) = view else {
             if alive {
                 self.notice_recreating();
+                let own = self.beyond_claims(own);
                 self.send_claim(transition::recreate(&own, now.wall), own.beat + 1, now);
             } else {
                 self.lose(Loss::Gone);
@@ -34,20 +35,32 @@ impl Session {
                 let beat = entry.beat + 1;
                 self.send_claim(transition::renew(&record, &own.session, now.wall), beat, now);
             }
-            _ => match transition::rejoin(&record, &own, now.wall) {
-                Some(next) if alive => {
-                    self.notice_recreating();
-                    self.send_claim(next, own.beat + 1, now);
+            _ => {
+                let own = self.beyond_claims(own);
+                match transition::rejoin(&record, &own, now.wall) {
+                    Some(next) if alive => {
+                        self.notice_recreating();
+                        self.send_claim(next, own.beat + 1, now);
+                    }
+                    _ => self.lose(record.removal(&own.session).cloned().map_or(Loss::Gone, Loss::Removed)),
                 }
-                _ => self.lose(record.removal(&own.session).cloned().map_or(Loss::Gone, Loss::Removed)),
-            },
+            }
         }
+    }
+
+    /// Our entry with a beat that none of our writes has shown. The record that vanished may have
+    /// held a beat that we were never told of: an observer that saw it there must see another one
+    /// come back, or it counts from the older.
+    fn beyond_claims(&self, own: Holder) -> Holder {
+        let claimed = self.claim.filter(|_| !self.unanswered.any()).map_or(0, |claim| claim.beat);
+        Holder { beat: own.beat.max(claimed), ..own }
     }
 
     /// Told once for a record that vanished, however many tries it takes to put it back.
     fn notice_recreating(&mut self) {
-        let tried_before = self.claim.is_some();
-        if !tried_before {
+        if let Intent::Hold(held) = &mut self.intent
+            && !std::mem::replace(&mut held.returning, true)
+        {
             self.notice(Notice::Recreated);
         }
     }

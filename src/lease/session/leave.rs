@@ -44,7 +44,7 @@ impl Session {
         let session = self.params.candidate.session.clone();
         let Some(record) = view else {
             if self.unanswered.any() {
-                self.send_write(Record::new(now.wall), now);
+                self.send_write(self.fresh_record(now), now);
             } else {
                 self.out();
             }

@@ -202,6 +202,8 @@ struct Held {
     tenure: Tenure,
     /// We know that it is not ours any more.
     lost: bool,
+    /// It was told that the record vanished and is being put back.
+    returning: bool,
 }
 
 /// On the way out.
@@ -239,6 +241,8 @@ pub struct Session {
     unanswered: Unanswered,
     claim: Option<Claim>,
     observer: Observer,
+    /// Above every generation that we have seen.
+    generation: u64,
     /// Set while a conflict's pause lasts, so that a wake-up does not end it.
     pausing: bool,
     /// The store told of a change while a request was under way.
@@ -267,6 +271,7 @@ impl Session {
             unanswered: Unanswered::default(),
             claim: None,
             observer: Observer::default(),
+            generation: 0,
             pausing: false,
             changed_meanwhile: false,
             conflicts: 0,
@@ -283,7 +288,7 @@ impl Session {
     /// A session that goes on for one whose process died while it held the lock.
     pub fn resume(params: Params, tenure: Tenure, now: Now) -> Self {
         let mut session = Self::new(params, now);
-        session.intent = Intent::Hold(Held { tenure, lost: false });
+        session.intent = Intent::Hold(Held { tenure, lost: false, returning: false });
         session
     }
 
@@ -389,6 +394,7 @@ impl Session {
         self.unanswered.look(record.as_ref());
         if let Some(record) = &record {
             self.observer.look(record, now.mono);
+            self.generation = self.generation.max(record.generation.saturating_add(1));
         }
         self.view = Some(record);
         self.recognise();
@@ -408,13 +414,14 @@ impl Session {
             Intent::Seek => {
                 let generation = own.generation;
                 let tenure = Tenure { own, base: claim.first_sent };
-                self.intent = Intent::Hold(Held { tenure, lost: false });
+                self.intent = Intent::Hold(Held { tenure, lost: false, returning: false });
                 let previous = self.seek.previous.take();
                 self.notice(Notice::Acquired { generation, previous });
             }
             Intent::Hold(held) => {
                 let beat = own.beat;
                 held.tenure = Tenure { own, base: claim.first_sent };
+                held.returning = false;
                 self.notice(Notice::Renewed { beat });
             }
             Intent::Leave(_) | Intent::Over => {}
@@ -448,8 +455,9 @@ impl Session {
         match &self.intent {
             Intent::Seek => {
                 let reach = match self.params.wait {
+                    _ if self.seek.doubts() => self.params.reach,
                     Wait::Forever => self.params.reach,
-                    Wait::AtMost(limit) => self.params.reach.min(limit),
+                    Wait::AtMost(limit) => self.params.reach.min((self.started + limit).since(since)),
                     Wait::Not => Duration::ZERO,
                 };
                 if !transient {
@@ -517,6 +525,13 @@ impl Session {
 
     fn send_read(&mut self, now: Now) {
         self.dispatch(Request::Read, None, now);
+    }
+
+    /// A record where none is. Its tokens go on from the newest that we have seen, also where the
+    /// wall clock is behind, and never repeat one that a lost write of ours may have shown.
+    fn fresh_record(&self, now: Now) -> Record {
+        let fresh = Record::new(now.wall);
+        Record { generation: fresh.generation.max(self.generation), ..fresh }
     }
 
     /// Sends `record` on the condition that the newest known one still stands.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Finish, Next, Notice, Session, Wait};
 use crate::lease::record::{Holder, HolderKey, Last, Phase, Record, Standing};
-use crate::lease::time::{Instant, Now};
+use crate::lease::time::{Instant, Lease, Now};
 use crate::lease::transition;
 
 /// How often the head of the queue looks; the waiter at place p looks p times as rarely.
@@ -19,12 +19,12 @@ const POLL_ASIDE: Duration = Duration::from_secs(1);
 pub(super) struct Seeking {
     /// We stood in the record before: in the queue or as granted.
     entered: bool,
-    /// We were granted the lock and have not confirmed.
-    granted: bool,
     /// How the run before ours ended, if that must be told.
     pub(super) previous: Option<Last>,
-    /// The longest patience of the holders that we saw last.
+    /// The longest patience of those who held, or may hold by now, when we looked last.
     patience: Option<Duration>,
+    /// The run counter of the record that we saw last; a lower one belongs to a new record.
+    runs: u64,
     /// When the record was first found missing after we had seen a holder.
     vanished: Option<Instant>,
     /// Past the time to give up, still watching holders that look dead: their keys when that began.
@@ -34,6 +34,11 @@ pub(super) struct Seeking {
 }
 
 impl Seeking {
+    /// Whether we watch holders that look dead, past the time to give up.
+    pub(super) fn doubts(&self) -> bool {
+        self.doubting.is_some()
+    }
+
     /// Whether the record was seen to show us.
     pub(super) fn entered(&self) -> bool {
         self.entered
@@ -42,13 +47,17 @@ impl Seeking {
 
 impl Session {
     pub(super) fn decide_seek(&mut self, view: Option<Record>, now: Now) {
+        if self.is_missing(view.as_ref()) && self.waits_for_return(now) {
+            return;
+        }
         let Some(record) = view else {
-            self.seek_absent(now);
+            self.enter(&self.fresh_record(now), now);
             return;
         };
         self.seek.vanished = None;
-        if let Some(patience) = record.holders.iter().map(Holder::patience).max() {
-            self.seek.patience = Some(patience);
+        self.seek.runs = record.runs;
+        if !record.is_free() {
+            self.seek.patience = record.longest_lease().map(Lease::patience);
         }
         let session = self.params.candidate.session.clone();
         match record.standing(&session) {
@@ -64,7 +73,6 @@ impl Session {
             }
             Standing::Holder(own) => {
                 self.seek.entered = true;
-                self.seek.granted = true;
                 let beat = own.beat + 1;
                 self.remember_previous(&record);
                 self.send_claim(transition::confirm(&record, &self.params.candidate, now.wall), beat, now);
@@ -77,21 +85,26 @@ impl Session {
         }
     }
 
-    /// There is no record. Whoever has seen a holder waits out its patience: it may be alive, and
-    /// puts the record back.
-    fn seek_absent(&mut self, now: Now) {
-        if let Some(patience) = self.seek.patience {
-            let vanished = *self.seek.vanished.get_or_insert(now.mono);
-            if self.wait_is_over(now) {
-                self.set_out(None, Finish::Held(Vec::new()), now);
-                return;
-            }
-            if now.mono < vanished + patience {
-                self.set_timer((now.mono + POLL).min(vanished + patience), Next::Read);
-                return;
-            }
+    /// Whether the record that we knew has gone: there is none, or a new one in which nobody has
+    /// held yet, such as somebody writes who leaves and makes sure that nothing of it lands later.
+    fn is_missing(&self, view: Option<&Record>) -> bool {
+        view.is_none_or(|record| record.is_free() && record.runs < self.seek.runs)
+    }
+
+    /// Whoever has seen a holder waits out its patience before it takes a record that went
+    /// missing: the holder may be alive, and puts the record back. False when that is over.
+    fn waits_for_return(&mut self, now: Now) -> bool {
+        let Some(patience) = self.seek.patience else { return false };
+        let vanished = *self.seek.vanished.get_or_insert(now.mono);
+        if self.wait_is_over(now) {
+            self.set_out(None, Finish::Held(Vec::new()), now);
+            return true;
         }
-        self.enter(None, now);
+        let waits = now.mono < vanished + patience;
+        if waits {
+            self.set_timer((now.mono + POLL).min(vanished + patience), Next::Read);
+        }
+        waits
     }
 
     /// The record is there and we are not in it.
@@ -100,32 +113,30 @@ impl Session {
             self.set_out(None, Finish::TurnedAway(by), now);
             return;
         }
-        if std::mem::take(&mut self.seek.entered) && std::mem::take(&mut self.seek.granted) {
+        // Nothing but an eviction from a grant takes a waiter out unasked, whether it saw the grant
+        // or not.
+        if std::mem::take(&mut self.seek.entered) {
             self.notice(Notice::GrantMissed);
         }
         if transition::may_enter(Some(record), self.params.candidate.mode) {
-            self.enter(Some(record), now);
-        } else if self.params.wait == Wait::Not {
-            self.seek_aside(record, now);
+            self.enter(record, now);
         } else if self.wait_is_over(now) {
-            self.set_out(None, Finish::Held(record.holders.clone()), now);
+            self.seek_aside(record, Finish::Held(record.holders.clone()), now);
         } else {
-            self.enter(Some(record), now);
+            self.enter(record, now);
         }
     }
 
     /// Acquires: the lock, or a place in the queue.
-    fn enter(&mut self, record: Option<&Record>, now: Now) {
-        let at_once = transition::may_enter(record, self.params.candidate.mode);
-        match transition::acquire(record, &self.params.candidate, now.wall) {
+    fn enter(&mut self, record: &Record, now: Now) {
+        let at_once = transition::may_enter(Some(record), self.params.candidate.mode);
+        match transition::acquire(Some(record), &self.params.candidate, now.wall) {
             Some(next) if at_once => {
-                if let Some(record) = record {
-                    self.remember_previous(record);
-                }
+                self.remember_previous(record);
                 self.send_claim(next, 1, now);
             }
             Some(next) => self.send_write(next, now),
-            None => self.set_out(None, Finish::QueueFull, now),
+            None => self.seek_aside(record, Finish::QueueFull, now),
         }
     }
 
@@ -144,14 +155,15 @@ impl Session {
         self.look_again(record, poll, now);
     }
 
-    /// Not waiting, and somebody holds: that is the answer, unless the holder looks dead. Then we
-    /// watch without queueing, or a lock that only such users meet would stay dead for ever.
-    fn seek_aside(&mut self, record: &Record, now: Now) {
+    /// Not waiting, or no room in the queue: that is the answer, unless the holder looks dead. Then
+    /// we watch without queueing, or a lock that only such users meet, or whose whole queue died,
+    /// would stay dead for ever.
+    fn seek_aside(&mut self, record: &Record, otherwise: Finish, now: Now) {
         if self.evict_dead(record, now) {
             return;
         }
         if !self.still_doubts(record, now) {
-            self.set_out(None, Finish::Held(record.holders.clone()), now);
+            self.set_out(None, otherwise, now);
             return;
         }
         self.tell_waiting(0, record);

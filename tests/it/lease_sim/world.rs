@@ -1,0 +1,501 @@
+//! Many supervisors, one store, one line of events in virtual time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write;
+
+use tfguard::lease::session::{Answer, Notice, Output, Request};
+use tfguard::lease::transition::{self, Ending};
+use tfguard::lease::{Intervention, Outcome, Record};
+
+use super::actor::{Actor, Child, Plan};
+use super::clock::{LocalClock, Nanos};
+use super::judge::{Author, Judge, Verdict};
+use super::network::{Fate, Network};
+
+/// Something that happens at one moment.
+#[derive(Debug, Clone)]
+pub(super) enum Event {
+    /// A supervisor begins.
+    Start(usize),
+    /// A request reaches the store; its answer, if one comes, takes `down`.
+    Land { who: usize, request: u64, what: Request, down: Option<Nanos> },
+    /// An answer, or a timeout, reaches a supervisor.
+    Answer { who: usize, request: u64, answer: Answer },
+    /// A supervisor's timers are due.
+    Wake(usize),
+    /// The child may have ended by itself.
+    ChildEnds(usize),
+    /// The guardian looks at its clock.
+    Guard(usize),
+    /// The supervisor is told to stop.
+    Cancel(usize),
+    /// The supervisor is no more. What it sent may still land, its child may still run.
+    Crash(usize),
+    /// The supervisor is stopped for this long; its guardian is not.
+    Pause(usize, Nanos),
+    /// The supervisor goes on.
+    Resume(usize),
+    /// Somebody deletes the record.
+    Delete,
+    /// An operator asks a holder to stop.
+    Revoke(usize),
+    /// An operator takes a session out at once.
+    Remove(usize),
+    /// From now on nothing goes wrong.
+    Calm,
+}
+
+/// A span in which the store cannot be reached, by everyone or by one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outage {
+    /// Its first moment.
+    pub(super) from: Nanos,
+    /// Its end.
+    pub(super) until: Nanos,
+    /// Whom it concerns; everyone if `None`.
+    pub(super) who: Option<usize>,
+    /// The store says that it is out of order, rather than nothing.
+    pub(super) says_so: bool,
+}
+
+/// A request as a script sees it before it is sent.
+#[derive(Debug)]
+pub(super) struct Sent<'a> {
+    /// Who sends it.
+    pub(super) who: usize,
+    /// When.
+    pub(super) now: Nanos,
+    /// What, with the record it would write.
+    pub(super) what: &'a Request,
+}
+
+/// Decides how a request fares; `None` leaves it to the network.
+pub(super) type Script = Box<dyn FnMut(&Sent<'_>) -> Option<Fate>>;
+
+/// How many events a failure shows.
+const TRACE: usize = 80;
+/// How long a line of it may be.
+const LINE: usize = 600;
+
+/// See the module's text.
+pub(super) struct World {
+    /// True time.
+    pub(super) now: Nanos,
+    /// The store.
+    pub(super) record: Option<Record>,
+    /// Everyone.
+    pub(super) actors: Vec<Actor>,
+    /// The store's faults in time.
+    pub(super) outages: Vec<Outage>,
+    /// The way to the store.
+    pub(super) network: Network,
+    /// How one request fares in particular.
+    pub(super) script: Option<Script>,
+    /// The rules.
+    pub(super) judge: Judge,
+    /// Set to keep the last events as text.
+    pub(super) trace: Option<VecDeque<String>>,
+    events: BTreeMap<(Nanos, u64), Event>,
+    count: u64,
+    rng: fastrand::Rng,
+}
+
+impl World {
+    /// An empty world over a fast store.
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            now: 0,
+            record: None,
+            actors: Vec::new(),
+            outages: Vec::new(),
+            network: Network::FAST,
+            script: None,
+            judge: Judge::default(),
+            trace: None,
+            events: BTreeMap::new(),
+            count: 0,
+            rng: fastrand::Rng::with_seed(seed),
+        }
+    }
+
+    /// Adds a supervisor; its number is the count of those before it.
+    pub(super) fn add(&mut self, plan: Plan) -> usize {
+        let who = self.actors.len();
+        self.at(plan.start, Event::Start(who));
+        self.actors.push(Actor::new(who, plan));
+        who
+    }
+
+    /// Has something happen.
+    pub(super) fn at(&mut self, when: Nanos, event: Event) {
+        self.count += 1;
+        self.events.insert((when, self.count), event);
+    }
+
+    /// Goes on until `when`, or until nothing happens any more.
+    pub(super) fn run_until(&mut self, when: Nanos) -> Verdict {
+        while let Some(entry) = self.events.first_entry() {
+            let at = entry.key().0;
+            if at > when {
+                break;
+            }
+            let event = entry.remove();
+            self.now = at;
+            if !self.is_stale(&event) {
+                self.note(|| format!("{event:?}"));
+                self.handle(event)?;
+            }
+        }
+        self.now = self.now.max(when);
+        Ok(())
+    }
+
+    /// Goes on until everybody is through, at the latest until `limit`.
+    pub(super) fn run_until_over(&mut self, limit: Nanos) -> Verdict {
+        while self.actors.iter().any(|actor| !actor.is_over()) {
+            let Some(((at, _), _)) = self.events.first_key_value() else { break };
+            if *at > limit {
+                break;
+            }
+            self.run_until(*at)?;
+        }
+        match self.actors.iter().find(|actor| !actor.is_over()) {
+            Some(actor) => Err(format!("{} starved: still not over at the end", actor.name)),
+            None => Ok(()),
+        }
+    }
+
+    /// The last events, for a failure's message.
+    pub(super) fn story(&self) -> String {
+        let mut story = String::new();
+        for line in self.trace.iter().flatten() {
+            let _ = writeln!(story, "{line}");
+        }
+        story
+    }
+
+    fn note(&mut self, text: impl FnOnce() -> String) {
+        let now = self.now;
+        if let Some(trace) = &mut self.trace {
+            if trace.len() == TRACE {
+                trace.pop_front();
+            }
+            let mut line = format!("{:>12.6} s  {}", now as f64 / 1e9, text());
+            line.truncate(LINE);
+            trace.push_back(line);
+        }
+    }
+
+    /// An answer, mostly a timeout, to a request that nobody waits for any more.
+    fn is_stale(&self, event: &Event) -> bool {
+        matches!(event, Event::Answer { who, request, .. } if *request != self.actors[*who].request)
+    }
+
+    fn handle(&mut self, event: Event) -> Verdict {
+        match event {
+            Event::Start(who) => {
+                let seed = self.rng.u64(..);
+                self.actors[who].begin(self.now, seed);
+                self.settle(who)
+            }
+            Event::Land { who, request, what, down } => self.land(who, request, what, down),
+            Event::Answer { who, .. } | Event::Wake(who) | Event::Cancel(who) => {
+                let actor = &mut self.actors[who];
+                if actor.is_over() || actor.session.is_none() {
+                    return Ok(());
+                }
+                if actor.paused.is_some() {
+                    actor.backlog.push(event);
+                    return Ok(());
+                }
+                self.tell(who, event);
+                self.settle(who)
+            }
+            Event::ChildEnds(who) => self.child_ends(who),
+            Event::Guard(who) => self.guard(who),
+            Event::Crash(who) => {
+                let actor = &mut self.actors[who];
+                if actor.finished.is_none() {
+                    actor.crashed = true;
+                }
+                Ok(())
+            }
+            Event::Pause(who, span) => {
+                let until = self.now + span;
+                self.actors[who].paused = Some(until);
+                self.at(until, Event::Resume(who));
+                Ok(())
+            }
+            Event::Resume(who) => self.resume(who),
+            Event::Delete => {
+                self.delete();
+                Ok(())
+            }
+            Event::Revoke(who) => {
+                let by = Self::operator(self.actors[who].now(self.now).wall);
+                let name = self.actors[who].name.clone();
+                self.operate(&name, |record| transition::revoke(record, &name, &by))
+            }
+            Event::Remove(who) => {
+                let wall = self.actors[who].now(self.now).wall;
+                let name = self.actors[who].name.clone();
+                self.operate(&name, |record| transition::remove(record, &name, &Self::operator(wall), wall))
+            }
+            Event::Calm => {
+                self.network = self.network.calm();
+                self.outages.clear();
+                Ok(())
+            }
+        }
+    }
+
+    /// The record goes, and with it every write-on-absence that was sent before and has not
+    /// landed: no protocol can tell the second absence from the first one.
+    fn delete(&mut self) {
+        self.record = None;
+        self.events.retain(|_, event| {
+            !matches!(event, Event::Land { what: Request::Write { expected: None, .. }, .. })
+        });
+    }
+
+    fn operator(at: jiff::Timestamp) -> Intervention {
+        Intervention { by: "ops".into(), reason: "test".into(), at }
+    }
+
+    fn operate(&mut self, about: &str, change: impl FnOnce(&Record) -> Option<Record>) -> Verdict {
+        let Some(before) = self.record.clone() else { return Ok(()) };
+        let Some(mut after) = change(&before) else { return Ok(()) };
+        self.count += 1;
+        after.stamp = format!("ops/{}", self.count);
+        self.record = Some(after.clone());
+        self.judge.landed(self.now, Author::Operator(about), Some(&before), &after)
+    }
+
+    fn resume(&mut self, who: usize) -> Verdict {
+        if self.actors[who].paused.is_none_or(|until| until > self.now) {
+            return Ok(());
+        }
+        self.actors[who].paused = None;
+        self.actors[who].wake = None;
+        for event in std::mem::take(&mut self.actors[who].backlog) {
+            if !self.actors[who].is_over() {
+                self.tell(who, event);
+                self.settle(who)?;
+            }
+        }
+        if self.actors[who].session.is_some() { self.settle(who) } else { Ok(()) }
+    }
+
+    /// Hands one event to a supervisor's session.
+    fn tell(&mut self, who: usize, event: Event) {
+        let actor = &mut self.actors[who];
+        let now = actor.now(self.now);
+        let Some(session) = &mut actor.session else { return };
+        match event {
+            Event::Answer { request, answer, .. } if request == actor.request => {
+                // Answered: a timeout of the same request comes too late now.
+                actor.request += 1;
+                session.answered(answer, now);
+            }
+            Event::Wake(_) if actor.wake == Some(self.now) => {
+                actor.wake = None;
+                session.tick(now);
+            }
+            Event::Wake(_) => session.tick(now),
+            Event::Cancel(_) => {
+                actor.cancelled = true;
+                if !actor.acquired {
+                    session.leave(now);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Does all that the session asks for, and what a supervisor owes its child.
+    fn settle(&mut self, who: usize) -> Verdict {
+        loop {
+            while let Some(output) = self.actors[who].session.as_mut().and_then(tfguard::lease::Session::poll)
+            {
+                self.note(|| format!("  s{who}: {output:?}"));
+                match output {
+                    Output::Send { request, timeout } => self.send(who, request, timeout),
+                    Output::Notice(notice) => {
+                        let actor = &mut self.actors[who];
+                        actor.acquired |= matches!(notice, Notice::Acquired { .. });
+                        actor.lost |= matches!(notice, Notice::Lost(_));
+                        actor.notices.push((self.now, notice));
+                    }
+                    Output::Finished(finish) => {
+                        let actor = &mut self.actors[who];
+                        let clean = finish.is_clean();
+                        actor.finished = Some((self.now, finish));
+                        let name = actor.name.clone();
+                        return self.judge.finished(&name, clean, self.record.as_ref());
+                    }
+                }
+            }
+            if !self.supervise(who)? {
+                break;
+            }
+        }
+        self.plan_wake(who);
+        Ok(())
+    }
+
+    /// Starts, interrupts, kills the child; releases after its end. True when the session was
+    /// told something.
+    fn supervise(&mut self, who: usize) -> Result<bool, String> {
+        let actor = &mut self.actors[who];
+        let now = actor.now(self.now);
+        let Some(session) = &mut actor.session else { return Ok(false) };
+        let deadlines = session.deadlines();
+        if actor.acquired && !actor.settled {
+            actor.settled = true;
+            let in_time = deadlines.is_some_and(|deadlines| now.mono < deadlines.stop);
+            if actor.lost || actor.cancelled || !in_time {
+                actor.released = true;
+                session.release(Ending::NOTHING_RAN, now);
+                return Ok(true);
+            }
+            let ends = self.now + actor.plan.work;
+            actor.child = Child::Running { ends, interrupted: false, guard: Nanos::MAX };
+            let (name, mode) = (actor.name.clone(), actor.plan.mode);
+            self.at(ends, Event::ChildEnds(who));
+            self.judge.child_started(&name, mode)?;
+        }
+        let actor = &mut self.actors[who];
+        let Some(session) = &mut actor.session else { return Ok(false) };
+        if let (Child::Running { ends, interrupted, guard }, Some(deadlines)) = (&mut actor.child, deadlines)
+        {
+            if now.mono >= deadlines.kill {
+                actor.child = Child::Dead { killed: true };
+                self.judge.child_ended(&actor.name);
+            } else {
+                let stop = now.mono >= deadlines.stop || actor.lost || actor.cancelled;
+                if stop && !*interrupted {
+                    *interrupted = true;
+                    *ends = (*ends).min(self.now + actor.plan.grace);
+                    let when = *ends;
+                    self.count += 1;
+                    self.events.insert((when, self.count), Event::ChildEnds(who));
+                }
+                let kill = actor.plan.clock.reaches(deadlines.kill);
+                if *guard != kill {
+                    *guard = kill;
+                    self.count += 1;
+                    self.events.insert((kill, self.count), Event::Guard(who));
+                }
+            }
+        }
+        if let (Child::Dead { killed }, false) = (actor.child, actor.released) {
+            actor.released = true;
+            let outcome = if killed { Outcome::Crashed } else { Outcome::Released };
+            session.release(Ending { outcome, exit_code: (!killed).then_some(0) }, now);
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    fn child_ends(&mut self, who: usize) -> Verdict {
+        let actor = &mut self.actors[who];
+        match actor.child {
+            Child::Running { ends, .. } if ends <= self.now => self.bury_child(who, false),
+            _ => Ok(()),
+        }
+    }
+
+    fn guard(&mut self, who: usize) -> Verdict {
+        let actor = &mut self.actors[who];
+        match actor.child {
+            Child::Running { guard, .. } if guard <= self.now => self.bury_child(who, true),
+            _ => Ok(()),
+        }
+    }
+
+    fn bury_child(&mut self, who: usize, killed: bool) -> Verdict {
+        let actor = &mut self.actors[who];
+        actor.child = Child::Dead { killed };
+        self.judge.child_ended(&actor.name);
+        if actor.crashed || actor.paused.is_some() {
+            return Ok(());
+        }
+        self.settle(who)
+    }
+
+    /// When the supervisor has to look at its clock next.
+    fn plan_wake(&mut self, who: usize) {
+        let actor = &mut self.actors[who];
+        let Some(session) = &actor.session else { return };
+        let mut at = session.deadline().map(|at| actor.plan.clock.reaches(at));
+        if let (Child::Running { interrupted, .. }, Some(deadlines)) = (actor.child, session.deadlines()) {
+            let next = if interrupted { deadlines.kill } else { deadlines.stop };
+            let next = actor.plan.clock.reaches(next);
+            at = Some(at.map_or(next, |at| at.min(next)));
+        }
+        let at = at.map(|at| at.max(self.now));
+        if at != actor.wake {
+            actor.wake = at;
+            if let Some(at) = at {
+                self.at(at, Event::Wake(who));
+            }
+        }
+    }
+
+    fn send(&mut self, who: usize, what: Request, timeout: std::time::Duration) {
+        let actor = &mut self.actors[who];
+        actor.request += 1;
+        actor.writes += u64::from(matches!(what, Request::Write { .. }));
+        let request = actor.request;
+        let clock: LocalClock = actor.plan.clock;
+        let late = Answer::Failed { refused: false, transient: true };
+        self.at(self.now + clock.span(timeout), Event::Answer { who, request, answer: late });
+        let sent = Sent { who, now: self.now, what: &what };
+        let scripted = self.script.as_mut().and_then(|script| script(&sent));
+        let fate = scripted.unwrap_or_else(|| self.network.draw(&mut self.rng));
+        self.note(|| format!("  s{who}: request {request} {fate:?}"));
+        match fate {
+            Fate::Answered { up, down } => {
+                self.at(self.now + up, Event::Land { who, request, what, down: Some(down) });
+            }
+            Fate::AnswerLost { up } => {
+                self.at(self.now + up, Event::Land { who, request, what, down: None });
+            }
+            Fate::Lost => {}
+            Fate::Throttled { after } => {
+                let answer = Answer::Failed { refused: true, transient: true };
+                self.at(self.now + after, Event::Answer { who, request, answer });
+            }
+        }
+    }
+
+    /// A request reaches the store, or the wall in front of it.
+    fn land(&mut self, who: usize, request: u64, what: Request, down: Option<Nanos>) -> Verdict {
+        let outage = self.outages.iter().find(|outage| {
+            (outage.from..outage.until).contains(&self.now) && outage.who.is_none_or(|one| one == who)
+        });
+        let answer = match outage {
+            Some(Outage { says_so: false, .. }) => return Ok(()),
+            Some(_) => Answer::Failed { refused: false, transient: true },
+            None => self.serve(who, what)?,
+        };
+        if let Some(down) = down {
+            self.at(self.now + down, Event::Answer { who, request, answer });
+        }
+        Ok(())
+    }
+
+    fn serve(&mut self, who: usize, what: Request) -> Result<Answer, String> {
+        let Request::Write { expected, record } = what else {
+            return Ok(Answer::Read(self.record.clone()));
+        };
+        if expected.as_ref() != self.record.as_ref().map(|record| &record.stamp) {
+            return Ok(Answer::Conflict(self.record.clone()));
+        }
+        let before = self.record.replace(record);
+        self.note(|| format!("  s{who}: landed"));
+        let after = self.record.as_ref().unwrap();
+        self.judge.landed(self.now, Author::Session(&self.actors[who].name), before.as_ref(), after)?;
+        Ok(Answer::Written)
+    }
+}
