@@ -146,6 +146,17 @@ pub enum Event {
         /// What we did.
         action: SignalAction,
     },
+    /// Terraform's own state lock, which a dead Terraform had left, is free again.
+    StateLockFreed {
+        /// The lock's id.
+        id: String,
+        /// The state.
+        path: String,
+        /// `user@host` of the dead Terraform.
+        who: String,
+        /// When it had taken the lock.
+        created: Timestamp,
+    },
     /// Anything else, as one sentence.
     Diagnostic {
         /// How much it matters.
@@ -191,7 +202,7 @@ impl Event {
     pub fn level(&self) -> Level {
         match self {
             Self::LockRenewed { .. } => Level::Debug,
-            Self::LockAtRisk { .. } | Self::PreviousRun { .. } => Level::Warn,
+            Self::LockAtRisk { .. } | Self::PreviousRun { .. } | Self::StateLockFreed { .. } => Level::Warn,
             Self::LockLost { .. } => Level::Error,
             Self::Diagnostic { level, .. } => *level,
             _ => Level::Info,
@@ -211,6 +222,7 @@ impl Event {
             Self::ChildStarted { .. } => "child_started",
             Self::ChildExited { .. } => "child_exited",
             Self::Signal { .. } => "signal",
+            Self::StateLockFreed { .. } => "state_lock_freed",
             Self::RunSummary { .. } => "run_summary",
         }
     }
