@@ -110,8 +110,8 @@ async fn plan(
     let is_terraform = matches!(config.action, Action::Terraform { .. });
     let target = setup::target(config, &directory, is_terraform)?;
     *lock = Some(target.lock.clone());
-    for text in &target.chosen {
-        reporter.emit(Event::say(Level::Info, text.clone()));
+    if !target.chosen.is_empty() {
+        reporter.emit(Event::say(Level::Info, target.chosen.join("; ")));
     }
     for text in &target.warnings {
         reporter.emit(Event::say(Level::Warn, text.clone()));

@@ -57,7 +57,6 @@ pub enum Ended {
 }
 
 /// Everything that tfguard says.
-#[allow(clippy::large_enum_variant, reason = "events are few, and boxed on their way to the writer")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// The lock is held; we stand in the queue.
@@ -207,6 +206,12 @@ impl Event {
             Self::Diagnostic { level, .. } => *level,
             _ => Level::Info,
         }
+    }
+
+    /// Whether the event says nothing that a person beside the child's own output would miss. As
+    /// data it is kept; as text it is for `-v`.
+    pub fn is_plain_course(&self) -> bool {
+        matches!(self, Self::ChildStarted { .. } | Self::ChildExited { .. } | Self::RunSummary { .. })
     }
 
     /// The event's `type` in NDJSON.
