@@ -143,6 +143,7 @@ pub async fn run(
     let guardian = hold.as_ref().and_then(|hold| post(plan, hold, reporter));
     let mut scene = Scene {
         name: &plan.name,
+        store: plan.store.clone(),
         hold,
         stop,
         arrivals,
@@ -174,7 +175,12 @@ pub async fn run(
         depart::release(&mut hold.lock, ending, &plan.name, acquired_at, &hold.tenure, clock, reporter).await;
     }
     if let Some(guardian) = scene.guardian.take() {
-        guardian.dismiss();
+        if scene.hold.is_some() {
+            guardian.dismiss();
+        } else {
+            // Nobody here can release any more. Left without a word, it takes over.
+            drop(guardian);
+        }
     }
     let held = plan.inherited.is_none().then(|| clock.mono().since(acquired_at));
     let arrivals = Some(scene.arrivals);
@@ -206,7 +212,7 @@ async fn acquire(
         wait: plan.wait,
     };
     let (tenure, previous) = waiting.acquire(&mut lock, arrivals).await?;
-    Ok((Hold { lock, tenure, trouble: None }, previous))
+    Ok((Hold { lock, tenure, trouble: None, revived: 0 }, previous))
 }
 
 /// Posts the guardian. A run without one is a run all the same, and says so.
