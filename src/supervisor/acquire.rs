@@ -9,7 +9,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::escape;
 use crate::lease::session::{Finish, Notice};
-use crate::lease::{Holder, Instant, LockName, Tenure};
+use crate::lease::{Holder, Instant, Last, LockName, Tenure};
 use crate::lock::{Lock, REACH, Update};
 use crate::report::event::{Event, Level, Party, SignalAction};
 use crate::report::{Reporter, human};
@@ -34,12 +34,12 @@ pub(super) struct Waiting<'a> {
 }
 
 impl Waiting<'_> {
-    /// Waits until the lock is ours. A signal or the run's deadline leaves the queue at once.
+    /// Waits until the lock is ours; with how the run before ended, if that has to be told. A signal or the run's deadline leaves the queue at once.
     pub(super) async fn acquire(
         &self,
         lock: &mut Lock,
         arrivals: &mut UnboundedReceiver<Arrival>,
-    ) -> Result<Tenure, Error> {
+    ) -> Result<(Tenure, Option<Last>), Error> {
         let mut told: Option<(usize, Vec<Holder>)> = None;
         let mut say_at = self.started + SAY_AGAIN;
         let mut trouble_told = false;
@@ -58,10 +58,11 @@ impl Waiting<'_> {
                 }
                 update = lock.update() => match update {
                     Some(Update::Notice(Notice::Acquired { previous, .. }, Some(tenure))) => {
-                        if let Some(last) = previous {
-                            self.reporter.emit(Event::PreviousRun { lock: self.name.clone(), last });
+                        if let Some(last) = &previous {
+                            let (lock, last) = (self.name.clone(), last.clone());
+                            self.reporter.emit(Event::PreviousRun { lock, last });
                         }
-                        return Ok(*tenure);
+                        return Ok((*tenure, previous));
                     }
                     Some(Update::Notice(notice, _)) => {
                         if let Notice::Waiting { position, holders } = notice {

@@ -12,16 +12,17 @@ use super::depart;
 use super::stop::{Happening, Limits, Stop};
 use super::verdict::{self, Verdict};
 use crate::child::{Arrival, HoldTheLine, Pumps, become_subreaper};
-use crate::clock::SystemClock;
+use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::guardian::{Guardian, Setting, Token};
 use crate::lease::session::Wait;
 use crate::lease::transition::{Candidate, Ending};
-use crate::lease::{Instant, LockName};
+use crate::lease::{Instant, Last, LockName};
 use crate::lock;
 use crate::report::Outlet;
 use crate::report::Reporter;
 use crate::report::event::{Ended, Event, Level};
+use crate::state_lock::Care;
 use crate::store::Store;
 
 pub use super::attend::Step;
@@ -48,6 +49,8 @@ pub struct Plan {
     pub started: Instant,
     /// Seed for what is random.
     pub seed: u64,
+    /// How to look after Terraform's own state lock, where it has one that outlives it.
+    pub state: Option<Care>,
     /// What a guardian needs to know; `None`: the run has none.
     pub guardian: Option<Setting>,
     /// The right to send the one SIGINT.
@@ -109,12 +112,12 @@ pub async fn run(
         let text = format!("the system does not let us adopt what the command leaves behind: {error}");
         reporter.emit(Event::say(Level::Warn, text));
     }
-    let (hold, generation) = match plan.inherited {
-        Some(generation) => (None, generation),
+    let (hold, previous, generation) = match plan.inherited {
+        Some(generation) => (None, None, generation),
         None => match acquire(plan, &mut arrivals, clock, reporter).await {
-            Ok(hold) => {
+            Ok((hold, previous)) => {
                 let generation = hold.tenure.own.generation;
-                (Some(hold), generation)
+                (Some(hold), previous, generation)
             }
             Err(error) => {
                 return Report::failed(error, clock.mono().since(plan.started));
@@ -150,7 +153,19 @@ pub async fn run(
         guardian,
         token: &plan.token,
     };
+    if let (Some(care), Some(last)) = (&plan.state, &previous)
+        && let Some(event) = care.after_previous(last, clock.now().wall).await
+    {
+        reporter.emit(event);
+    }
+    let from = clock.now().wall;
     let (result, pumps) = commands(plan, &mut scene).await;
+    if let (Some(care), Ok(verdict)) = (&plan.state, &result)
+        && care.may_have_left(verdict.ending.exit_code)
+        && let Some(event) = care.after_own(from, clock.now().wall).await
+    {
+        reporter.emit(event);
+    }
     let ending = match &result {
         Ok(verdict) => verdict.ending,
         Err(_) => Ending::NOTHING_RAN,
@@ -171,7 +186,7 @@ async fn acquire(
     arrivals: &mut UnboundedReceiver<Arrival>,
     clock: SystemClock,
     reporter: &Reporter,
-) -> Result<Hold, Error> {
+) -> Result<(Hold, Option<Last>), Error> {
     let store = plan.store.describe();
     let mut lock = lock::start(
         plan.candidate.clone(),
@@ -190,8 +205,8 @@ async fn acquire(
         deadline: plan.limits.deadline,
         no_wait: plan.wait == Wait::Not,
     };
-    let tenure = waiting.acquire(&mut lock, arrivals).await?;
-    Ok(Hold { lock, tenure, trouble: None })
+    let (tenure, previous) = waiting.acquire(&mut lock, arrivals).await?;
+    Ok((Hold { lock, tenure, trouble: None }, previous))
 }
 
 /// Posts the guardian. A run without one is a run all the same, and says so.
