@@ -8,7 +8,7 @@ use crate::child::Arrival;
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::escape;
-use crate::lease::session::{Finish, Notice};
+use crate::lease::session::{Finish, Notice, Wait};
 use crate::lease::{Holder, Instant, Last, LockName, Tenure};
 use crate::lock::{Lock, REACH, Update};
 use crate::report::event::{Event, Level, Party, SignalAction};
@@ -29,8 +29,8 @@ pub(super) struct Waiting<'a> {
     pub(super) started: Instant,
     /// When the whole run is to stop.
     pub(super) deadline: Option<Instant>,
-    /// The user does not want to wait.
-    pub(super) no_wait: bool,
+    /// How long the user wants to wait.
+    pub(super) wait: Wait,
 }
 
 impl Waiting<'_> {
@@ -77,12 +77,16 @@ impl Waiting<'_> {
                         }
                     }
                     Some(Update::Trouble(error)) => {
-                        if error.is_transient() && !trouble_told {
+                        if error.is_transient() && !trouble_told && self.wait != Wait::Not {
                             trouble_told = true;
+                            let reach = match self.wait {
+                                Wait::AtMost(limit) => REACH.min(limit),
+                                Wait::Forever | Wait::Not => REACH,
+                            };
                             self.warn(format!(
-                                "lock {}: {error}; trying again for up to {} s",
+                                "lock {}: {error}; trying again for up to {}",
                                 self.name,
-                                REACH.as_secs()
+                                human::duration(reach)
                             ));
                         }
                     }
@@ -148,7 +152,7 @@ impl Waiting<'_> {
         match (finish, error) {
             (Finish::Held(holders), _) => {
                 let waited = human::duration(self.waited());
-                let how_long = if self.no_wait {
+                let how_long = if self.wait == Wait::Not {
                     "not waiting (--no-wait)".to_owned()
                 } else {
                     format!("gave up after {waited} (--wait-timeout)")

@@ -203,7 +203,7 @@ async fn acquire(
         reporter,
         started: plan.started,
         deadline: plan.limits.deadline,
-        no_wait: plan.wait == Wait::Not,
+        wait: plan.wait,
     };
     let (tenure, previous) = waiting.acquire(&mut lock, arrivals).await?;
     Ok((Hold { lock, tenure, trouble: None }, previous))
