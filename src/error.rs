@@ -40,7 +40,7 @@ pub enum Error {
     #[error("{0}")]
     NoInput(String),
     /// The store did not answer, or answered that something is wrong with our set-up.
-    #[error("lock {lock:?}: {source}{advice}")]
+    #[error("lock {lock}: {source}{advice}")]
     Store {
         /// The lock.
         lock: String,

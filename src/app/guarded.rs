@@ -97,8 +97,10 @@ async fn plan(
         Action::Terraform { command, args, init } => {
             directory.require(*command, args)?;
             let tool = Tool::find(config, cwd)?;
+            let plain: &[OsString] =
+                if args::has_flag(args, "no-color") { &["-no-color".into()] } else { &[] };
             let first = init::needed(*init, &directory)
-                .then(|| tool.step(config, Command::Init, &[], false))
+                .then(|| tool.step(config, Command::Init, plain, false))
                 .transpose()?;
             (first, tool.step(config, *command, args, terminal)?)
         }
@@ -139,6 +141,7 @@ async fn plan(
         log_file: config.log.file.clone(),
     };
     Ok(Plan {
+        options: target.options(),
         name: target.lock,
         store,
         candidate,

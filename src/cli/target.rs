@@ -69,6 +69,33 @@ pub struct Target {
     pub warnings: Vec<String>,
 }
 
+impl Target {
+    /// The options that name this lock in this store from anywhere, for a shell.
+    pub fn options(&self) -> String {
+        let mut words = vec!["--lock", self.lock.as_str()];
+        let dir;
+        match &self.store {
+            StoreSpec::Dynamodb(config) => {
+                words.extend(["--table", &config.table]);
+                let optional = [
+                    ("--region", &config.region),
+                    ("--endpoint-url", &config.endpoint_url),
+                    ("--profile", &config.profile),
+                ];
+                for (option, value) in optional {
+                    words.extend(value.iter().flat_map(|value| [option, value]));
+                }
+            }
+            StoreSpec::Local { dir: folder } => {
+                dir = folder.to_string_lossy();
+                words.extend(["--store", "local", "--local-dir", &dir]);
+            }
+        }
+        // Only a NUL cannot be quoted, and none can be in an argument.
+        shlex::try_join(words).unwrap_or_default()
+    }
+}
+
 /// The folder for locks that belong to no directory: `$XDG_STATE_HOME/tfguard`, by default
 /// `~/.local/state/tfguard`. `None` without a home directory.
 pub fn user_state_dir() -> Option<PathBuf> {

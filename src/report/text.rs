@@ -116,7 +116,7 @@ pub(super) fn message(event: &Event, now: Timestamp) -> Vec<String> {
 }
 
 fn name(lock: &LockName) -> String {
-    format!("\"{}\"", escape::bounded(lock.as_str(), 1024))
+    escape::bounded(lock.as_str(), 1024).into_owned()
 }
 
 fn command(argv: &[String]) -> String {
@@ -201,14 +201,14 @@ mod tests {
         assert_eq!(
             all,
             "\
-tfguard: waiting for lock \"prod\", position 2, 1m 1s so far; held by alice on ci-7 (https://ci/1), running `terraform apply`, for 2m
-tfguard: lock \"prod\" acquired (dynamodb table t, generation 42)
-tfguard: warning: the previous run 7 under lock \"prod\" was killed before it could finish with exit code 1, 2m ago: alice on ci-7 (https://ci/1), running `terraform apply`
+tfguard: waiting for lock prod, position 2, 1m 1s so far; held by alice on ci-7 (https://ci/1), running `terraform apply`, for 2m
+tfguard: lock prod acquired (dynamodb table t, generation 42)
+tfguard: warning: the previous run 7 under lock prod was killed before it could finish with exit code 1, 2m ago: alice on ci-7 (https://ci/1), running `terraform apply`
 tfguard: its changes may be half made: read its log, look for a state lock or an errored.tfstate that it left, and read the plan of this run with care
-tfguard: lock \"prod\" renewed (beat 5)
-tfguard: warning: no heartbeat of lock \"prod\" has reached the store for 1m (timed out); unless one does, the child is stopped in 30s
-tfguard: error: lock \"prod\" is lost: revoked; the child is being stopped
-tfguard: lock \"prod\" released after 2m 3s
+tfguard: lock prod renewed (beat 5)
+tfguard: warning: no heartbeat of lock prod has reached the store for 1m (timed out); unless one does, the child is stopped in 30s
+tfguard: error: lock prod is lost: revoked; the child is being stopped
+tfguard: lock prod released after 2m 3s
 tfguard: running `terraform apply` (pid 12)
 tfguard: `terraform apply` exited with code 2
 tfguard: `terraform apply` was ended by SIGKILL
@@ -233,15 +233,15 @@ tfguard: not acquired: exit code 75, waited 1s, held 2s
         };
         assert_eq!(
             shown(&acquired(Mode::Shared, false, 72)),
-            "tfguard: lock \"prod\", shared, acquired after 1m 12s (files in /x, generation 3)\n"
+            "tfguard: lock prod, shared, acquired after 1m 12s (files in /x, generation 3)\n"
         );
         assert_eq!(
             shown(&acquired(Mode::Exclusive, true, 0)),
-            "tfguard: running under lock \"prod\" of the tfguard that started this one (generation 3)\n"
+            "tfguard: running under lock prod of the tfguard that started this one (generation 3)\n"
         );
         let observing =
             Event::LockWaiting { lock: prod(), position: 0, holders: Vec::new(), waited: Duration::ZERO };
-        assert_eq!(shown(&observing), "tfguard: lock \"prod\" looks abandoned, watching it\n");
+        assert_eq!(shown(&observing), "tfguard: lock prod looks abandoned, watching it\n");
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub struct Plan {
     pub name: LockName,
     /// Where it lives.
     pub store: Arc<dyn Store>,
+    /// The options that name lock and store, for advice.
+    pub options: String,
     /// Who asks for it, and how.
     pub candidate: Candidate,
     /// How long to wait for it.
@@ -154,13 +156,8 @@ pub async fn run(
         guardian,
         token: &plan.token,
     };
-    if let (Some(care), Some(last)) = (&plan.state, &previous)
-        && let Some(event) = care.after_previous(last, clock.now().wall).await
-    {
-        reporter.emit(event);
-    }
     let from = clock.now().wall;
-    let (result, pumps) = commands(plan, &mut scene).await;
+    let (result, pumps) = commands(plan, previous.as_ref(), &mut scene).await;
     if let (Some(care), Ok(verdict)) = (&plan.state, &result)
         && care.may_have_left(verdict.ending.exit_code)
         && let Some(event) = care.after_own(from, clock.now().wall).await
@@ -172,7 +169,8 @@ pub async fn run(
         Err(_) => Ending::NOTHING_RAN,
     };
     if let Some(hold) = &mut scene.hold {
-        depart::release(&mut hold.lock, ending, &plan.name, acquired_at, &hold.tenure, clock, reporter).await;
+        let leave = depart::Leave { name: &plan.name, options: &plan.options, acquired_at, clock, reporter };
+        leave.release(&mut hold.lock, ending, &hold.tenure).await;
     }
     if let Some(guardian) = scene.guardian.take() {
         if scene.hold.is_some() {
@@ -205,6 +203,7 @@ async fn acquire(
     let waiting = Waiting {
         name: &plan.name,
         store: &store,
+        options: &plan.options,
         clock,
         reporter,
         started: plan.started,
@@ -233,7 +232,11 @@ fn post(plan: &Plan, hold: &Hold, reporter: &Reporter) -> Option<Guardian> {
 
 /// The commands of the run, one after the other. After anything but success the next one does not
 /// start.
-async fn commands(plan: &Plan, scene: &mut Scene<'_>) -> (Result<Verdict, Error>, Option<Pumps>) {
+async fn commands(
+    plan: &Plan,
+    previous: Option<&Last>,
+    scene: &mut Scene<'_>,
+) -> (Result<Verdict, Error>, Option<Pumps>) {
     if let Some(first) = &plan.first {
         match scene.attend(first).await {
             Err(error) => return (Err(error), None),
@@ -250,6 +253,12 @@ async fn commands(plan: &Plan, scene: &mut Scene<'_>) -> (Result<Verdict, Error>
                 return (result, Some(pumps));
             }
         }
+    }
+    // After `init`: before it Terraform does not know where the state is.
+    if let (Some(care), Some(last)) = (&plan.state, previous)
+        && let Some(event) = care.after_previous(last, scene.clock.now().wall).await
+    {
+        scene.reporter.emit(event);
     }
     match scene.attend(&plan.command).await {
         Err(error) => (Err(error), None),
