@@ -120,6 +120,13 @@ pub fn choose(wish: &Wish, place: Place<'_>) -> Result<Target, Error> {
             lock
         }
     };
+    if wish.lock.is_none() && matches!(store, StoreSpec::Dynamodb(_)) {
+        warnings.push(
+            "another machine, or another checkout, has another directory and so another lock; to exclude it, \
+             give the same --lock NAME there and here"
+                .to_owned(),
+        );
+    }
     if place.ci && matches!(store, StoreSpec::Local { .. }) {
         warnings.push(
             "the lock is a file on this machine and does not exclude runs on other CI runners; use --table \
