@@ -5,3 +5,6 @@ pub(crate) mod fault;
 pub(crate) mod folder;
 pub(crate) mod http;
 pub(crate) mod isolated;
+pub(crate) mod processes;
+pub(crate) mod project;
+pub(crate) mod run;
