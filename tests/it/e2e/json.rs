@@ -139,5 +139,5 @@ fn a_waiter_is_named_to_programs() {
     let lines = lines(&waiter.finish().exits(0));
     let waiting = lines.iter().find(|line| line["type"] == "lock_waiting").unwrap();
     assert_eq!(waiting["position"], 1);
-    assert_eq!(waiting["holder"]["identity"]["command"], "cat");
+    assert_eq!(waiting["holder"]["command"], "cat");
 }

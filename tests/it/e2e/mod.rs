@@ -2,7 +2,10 @@
 //! DynamoDB. Signals and terminals have a module of their own.
 
 mod exit_codes;
+mod init;
 mod json;
 mod locks;
 mod queue;
+mod status;
 mod text;
+mod volume;
