@@ -73,6 +73,15 @@ impl Project {
         self.read(name).lines().map(str::to_owned).collect()
     }
 
+    /// The names of all that is in the project, in order.
+    pub(crate) fn entries(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.dir()).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
     /// Whether Terraform has left its own state lock.
     pub(crate) fn state_is_locked(&self) -> bool {
         self.path(".terraform.tfstate.lock.info").exists()
