@@ -14,6 +14,7 @@ mod cli_file;
 mod cli_find;
 mod cli_folder;
 mod cli_log_file;
+mod e2e;
 mod lease_sim;
 mod state_lock;
 mod store_contract;

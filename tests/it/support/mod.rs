@@ -6,3 +6,6 @@ pub(crate) mod folder;
 pub(crate) mod http;
 pub(crate) mod isolated;
 pub(crate) mod moto;
+pub(crate) mod processes;
+pub(crate) mod project;
+pub(crate) mod run;
