@@ -92,9 +92,9 @@ impl Terminal {
     }
 
     /// Takes the terminal back: our group is its foreground group again, and its settings are to
-    /// the bit what they were before the loan. Dropping the terminal does the same, so that a
-    /// panic does too. Without a loan, on a terminal that has gone, or after the session's shell
-    /// has taken it for itself, this does nothing.
+    /// the bit what they were before the loan. Dropping the terminal does the same, so that a panic does too. Without a
+    /// loan, on a terminal that has gone, or after the session's shell has taken it for itself,
+    /// this does nothing.
     pub fn take_back(&mut self) {
         let Some(loan) = self.lent.take() else { return };
         if self.shell_took_it(&loan) {
@@ -120,11 +120,15 @@ impl Terminal {
     }
 
     /// Watches for the terminal to go away. The kernel tells only the session's leader and the
-    /// foreground group, which is the child's while it has the terminal.
+    /// foreground group, which is the child's while it has the terminal. Under `nohup`, which sets
+    /// SIGHUP to be ignored, nobody wants to know.
     ///
     /// # Errors
     /// When the system refuses a pipe, a descriptor or the thread.
     pub fn watch(&self) -> io::Result<Hangup> {
+        if system::is_ignored(libc::SIGHUP)? {
+            return Ok(Hangup { told: None, _keep: None });
+        }
         let tty = self.tty.try_clone()?;
         let (ended, keep) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         let (tell, told) = oneshot::channel();
@@ -133,7 +137,7 @@ impl Terminal {
                 let _ = tell.send(());
             }
         })?;
-        Ok(Hangup { told: Some(told), _keep: keep })
+        Ok(Hangup { told: Some(told), _keep: Some(keep) })
     }
 
     /// Whether the terminal has gone: its window was closed, its connection lost.
@@ -165,7 +169,7 @@ impl Drop for Terminal {
 #[derive(Debug)]
 pub struct Hangup {
     told: Option<oneshot::Receiver<()>>,
-    _keep: OwnedFd,
+    _keep: Option<OwnedFd>,
 }
 
 impl Hangup {
