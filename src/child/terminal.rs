@@ -12,7 +12,7 @@ use std::thread;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::process::{Pid, getpgid, getpgrp, getsid, test_kill_process_group};
+use rustix::process::{Pid, Signal, getpgid, getpgrp, getsid, kill_process_group, test_kill_process_group};
 use rustix::termios::{
     OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcgetsid, tcsetattr, tcsetpgrp,
 };
@@ -92,7 +92,8 @@ impl Terminal {
     }
 
     /// Takes the terminal back: our group is its foreground group again, and its settings are to
-    /// the bit what they were before the loan. Dropping the terminal does the same, so that a panic does too. Without a
+    /// the bit what they were before the loan. Whoever in our group was stopped for want of the
+    /// terminal goes on. Dropping the terminal does the same, so that a panic does too. Without a
     /// loan, on a terminal that has gone, or after the session's shell has taken it for itself,
     /// this does nothing.
     pub fn take_back(&mut self) {
@@ -106,6 +107,8 @@ impl Terminal {
             // At once: waiting for output to drain would hang on a terminal stopped by Ctrl-S.
             let _ = tcsetattr(&self.tty, OptionalActions::Now, &loan.settings);
         });
+        // A pager behind us reached for the keys while the child had them, and was stopped.
+        let _ = kill_process_group(self.ours, Signal::CONT);
     }
 
     /// Whether the shell that started us took the terminal, as it does when somebody stops us with
