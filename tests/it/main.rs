@@ -9,11 +9,13 @@
     reason = "a test ends by panicking, and looks at real clocks"
 )]
 
+mod child;
 mod cli_directory;
 mod cli_file;
 mod cli_find;
 mod cli_folder;
 mod cli_log_file;
 mod lease_sim;
+mod signals;
 mod store_contract;
 mod support;

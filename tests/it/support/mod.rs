@@ -5,3 +5,5 @@ pub(crate) mod fault;
 pub(crate) mod folder;
 pub(crate) mod http;
 pub(crate) mod isolated;
+#[cfg(target_os = "linux")]
+pub(crate) mod pty;
