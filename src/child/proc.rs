@@ -27,6 +27,13 @@ pub(super) fn all() -> Vec<Process> {
         .collect()
 }
 
+/// Whether the process was started with `entry`, `NAME=value`, in its environment. A zombie has
+/// none, and somebody else's cannot be read.
+pub(super) fn has_variable(pid: Pid, entry: &str) -> bool {
+    fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero()))
+        .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|line| line == entry.as_bytes()))
+}
+
 fn read(pid: i32) -> Option<Process> {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
     parse(&String::from_utf8_lossy(&stat))

@@ -88,6 +88,7 @@ pub(super) struct Scene<'a> {
 }
 
 /// What woke us.
+#[allow(clippy::large_enum_variant, reason = "one is made per wake-up, and taken apart at once")]
 enum Wake {
     Arrival(Option<Arrival>),
     Update(Option<Update>),
@@ -369,7 +370,7 @@ impl Scene<'_> {
                 Effect::Kill(why) => {
                     self.explain("killing the command", why);
                     self.attempt("kill the child", running.kill());
-                    Leftovers::of(running.pgid(), &self.companions()).sweep(SWEEP).await;
+                    self.leftovers(running).sweep(SWEEP).await;
                 }
                 Effect::Signal(name, action) => self.emit(Event::Signal { name, action }),
                 Effect::AtRisk => self.at_risk(now),
@@ -423,7 +424,7 @@ impl Scene<'_> {
 
     /// Kills what the child left and says so. Comes back when nothing of it is alive.
     async fn bury(&self, running: &Running, step: &Step) {
-        let leftovers = Leftovers::of(running.pgid(), &self.companions());
+        let leftovers = self.leftovers(running);
         let mut named = false;
         loop {
             let swept = leftovers.sweep(SWEEP).await;
@@ -447,9 +448,13 @@ impl Scene<'_> {
         }
     }
 
-    /// Processes of our own that are no left-overs.
-    fn companions(&self) -> Vec<Pid> {
-        self.guardian.as_ref().and_then(Guardian::pid).into_iter().collect()
+    /// What the child leaves behind, and not what is our own.
+    fn leftovers(&self, running: &Running) -> Leftovers {
+        let guardian: Vec<Pid> = self.guardian.as_ref().and_then(Guardian::pid).into_iter().collect();
+        // Under an ancestor's lock we carry its session ourselves, which tells nobody apart; what
+        // moves into our group there is in the ancestor's child, and swept with it.
+        let session = self.env.iter().find(|(name, _)| name == "TFGUARD_SESSION");
+        Leftovers::of(running.pgid(), &guardian, session.and_then(|(_, value)| value.to_str()))
     }
 
     fn attempt(&self, what: &str, result: io::Result<()>) {

@@ -9,6 +9,7 @@
     reason = "a test ends by panicking, and looks at real clocks"
 )]
 
+mod child;
 mod cli_directory;
 mod cli_file;
 mod cli_find;
@@ -16,6 +17,7 @@ mod cli_folder;
 mod cli_log_file;
 mod e2e;
 mod lease_sim;
+mod signals;
 mod state_lock;
 mod store_contract;
 mod support;

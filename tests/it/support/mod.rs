@@ -8,4 +8,6 @@ pub(crate) mod isolated;
 pub(crate) mod moto;
 pub(crate) mod processes;
 pub(crate) mod project;
+#[cfg(target_os = "linux")]
+pub(crate) mod pty;
 pub(crate) mod run;
