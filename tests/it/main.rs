@@ -9,11 +9,13 @@
     reason = "a test ends by panicking, and looks at real clocks"
 )]
 
+mod chaos;
 mod cli_directory;
 mod cli_file;
 mod cli_find;
 mod cli_folder;
 mod cli_log_file;
+mod guardian;
 mod lease_sim;
 mod store_contract;
 mod support;
