@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::process::{gone, is_alive, signal};
-use super::stage::{BOUND, LEASE, Over, Stage, wait_for};
+use super::stage::{LEASE, Over, Stage, wait_for};
 use crate::support::fault::Fault;
 
 /// From Terraform's own end to the release.

@@ -86,6 +86,18 @@ impl Run {
         ended.and_then(|status| status.code())
     }
 
+    /// Waits for the supervisor's end, at most this long. Its exit code.
+    pub(crate) fn end_within(&self, bound: Duration) -> Option<i32> {
+        let start = std::time::Instant::now();
+        while start.elapsed() < bound {
+            if let Some(status) = self.try_end() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        None
+    }
+
     /// Kills the supervisor and waits until it is dead.
     pub(crate) fn kill_supervisor(&self) {
         signal(self.supervisor(), libc::SIGKILL);
