@@ -78,7 +78,7 @@ fn state_care(config: &Config, directory: &Directory, command: &Step) -> Option<
 /// Completes when we are asked to stop.
 async fn stopped(arrivals: &mut UnboundedReceiver<Arrival>) {
     while let Some(arrival) = arrivals.recv().await {
-        if matches!(arrival, Arrival::Stop(_)) {
+        if matches!(arrival, Arrival::Stop(_) | Arrival::Orphaned) {
             return;
         }
     }
@@ -137,6 +137,7 @@ async fn plan(
         lock: target.lock.clone(),
         store: target.store.absolute(),
         stop_timeout: config.stop_timeout,
+        on_lease_lost: config.on_lease_lost,
         json: config.log.format == Format::Json,
         log_file: config.log.file.clone(),
     };
@@ -153,6 +154,7 @@ async fn plan(
         },
         limits: Limits {
             stop_timeout: config.stop_timeout,
+            on_lease_lost: config.on_lease_lost,
             deadline: config.deadline.map(|deadline| started.mono + deadline),
         },
         first,

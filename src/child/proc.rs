@@ -6,18 +6,18 @@ use rustix::process::Pid;
 
 /// A process as `/proc/<pid>/stat` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Process {
-    pub(super) pid: Pid,
+pub(crate) struct Process {
+    pub(crate) pid: Pid,
     /// The program's name, cut to 15 bytes by the kernel. It may hold anything.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Ended, and not reaped yet.
-    pub(super) zombie: bool,
-    pub(super) parent: i32,
-    pub(super) group: i32,
+    pub(crate) zombie: bool,
+    pub(crate) parent: i32,
+    pub(crate) group: i32,
 }
 
 /// Every process that can be seen. One that ends while we look may be missing.
-pub(super) fn all() -> Vec<Process> {
+pub(crate) fn all() -> Vec<Process> {
     fs::read_dir("/proc")
         .into_iter()
         .flatten()

@@ -210,6 +210,10 @@ pub struct Options {
     /// [default: as long as the lease lasts]
     #[arg(long, value_name = "D", help_heading = "Child")]
     pub stop_timeout: Option<String>,
+    /// What to do with the child when the lease is lost or at risk: stop, or continue beside
+    /// whoever takes the lock next [TFGUARD_ON_LEASE_LOST] [default: stop]
+    #[arg(long, value_name = "WHAT", help_heading = "Child")]
+    pub on_lease_lost: Option<String>,
     /// Stop the child gracefully this long after the start [TFGUARD_DEADLINE] [default: never]
     #[arg(long, value_name = "D", help_heading = "Child")]
     pub deadline: Option<String>,
@@ -264,6 +268,7 @@ impl Options {
             profile: after.profile.or(self.profile),
             local_dir: after.local_dir.or(self.local_dir),
             stop_timeout: after.stop_timeout.or(self.stop_timeout),
+            on_lease_lost: after.on_lease_lost.or(self.on_lease_lost),
             deadline: after.deadline.or(self.deadline),
             terraform_bin: after.terraform_bin.or(self.terraform_bin),
             init: after.init.or(self.init),

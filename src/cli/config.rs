@@ -8,6 +8,7 @@ use super::target::Wish;
 use crate::lease::{Lease, Mode};
 use crate::report::Level;
 use crate::state_lock::Policy;
+use crate::supervisor::stop::OnLeaseLost;
 use crate::terraform::args::Command;
 use crate::terraform::init::InitPolicy;
 
@@ -123,6 +124,8 @@ pub struct Config {
     pub wait: Wait,
     /// How long a graceful stop may take; `None`: as long as the lease lasts.
     pub stop_timeout: Option<Duration>,
+    /// What a lease that is lost or at risk means for the child.
+    pub on_lease_lost: OnLeaseLost,
     /// When to stop the child, counted from the start.
     pub deadline: Option<Duration>,
     /// The Terraform to run: absolute, or a bare name to look for on `PATH`.

@@ -25,6 +25,7 @@ pub(super) struct File {
     pub(super) lease: Option<Time>,
     pub(super) wait_timeout: Option<Time>,
     pub(super) stop_timeout: Option<Time>,
+    pub(super) on_lease_lost: Option<String>,
     pub(super) deadline: Option<Time>,
     pub(super) terraform_bin: Option<PathBuf>,
     pub(super) init: Option<String>,

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::lease::{Lease, LockName, Mode};
 use crate::report::Level;
 use crate::state_lock::Policy;
+use crate::supervisor::stop::OnLeaseLost;
 use crate::terraform::args as terraform_args;
 use crate::terraform::args::Command;
 use crate::terraform::init::InitPolicy;
@@ -61,6 +62,7 @@ pub fn resolve(args: Args, surroundings: Surroundings<'_>) -> Result<Config, Err
                 file.stop_timeout.as_ref(),
             )?
             .map(|given| given.0),
+        on_lease_lost: on_lease_lost(&origins, &options, &file)?,
         deadline: origins
             .duration(options.deadline.clone(), "--deadline", "TFGUARD_DEADLINE", file.deadline.as_ref())?
             .map(|given| given.0),
@@ -205,6 +207,19 @@ fn lease_of(given: Option<(Duration, Given)>) -> Result<Lease, Error> {
             .ok_or_else(|| Error::Bug("the default lease is out of bounds".into()));
     };
     Lease::new(length).ok_or_else(|| given.wrong("a lease is at least 10s and at most 1h long"))
+}
+
+fn on_lease_lost(origins: &Origins<'_>, options: &Options, file: &File) -> Result<OnLeaseLost, Error> {
+    let given = origins.text(
+        options.on_lease_lost.clone(),
+        "--on-lease-lost",
+        "TFGUARD_ON_LEASE_LOST",
+        file.on_lease_lost.clone(),
+    )?;
+    match given {
+        Some(given) => given.one_of(&[("stop", OnLeaseLost::Stop), ("continue", OnLeaseLost::Continue)]),
+        None => Ok(OnLeaseLost::default()),
+    }
 }
 
 fn wait(origins: &Origins<'_>, options: &Options, file: &File) -> Result<Wait, Error> {
@@ -523,6 +538,18 @@ mod tests {
         ] {
             assert_eq!(config(line, &[]).log.level, level, "{line}");
         }
+    }
+
+    #[test]
+    fn a_lost_lease_stops_the_child_unless_somebody_wants_it_otherwise() {
+        let plan = "tfguard plan";
+        assert_eq!(config(plan, &[]).on_lease_lost, OnLeaseLost::Stop);
+        let flag = config("tfguard plan --on-lease-lost continue", &[("TFGUARD_ON_LEASE_LOST", "stop")]);
+        assert_eq!(flag.on_lease_lost, OnLeaseLost::Continue);
+        let variable = [("TFGUARD_ON_LEASE_LOST", "continue")];
+        assert_eq!(config(plan, &variable).on_lease_lost, OnLeaseLost::Continue);
+        let error = refused(plan, &[("TFGUARD_ON_LEASE_LOST", "ignore")]);
+        assert!(error.contains("TFGUARD_ON_LEASE_LOST") && error.contains("continue"), "{error}");
     }
 
     #[test]

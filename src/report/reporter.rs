@@ -89,12 +89,14 @@ impl Reporter {
 
     /// The reporter of a guardian, which writes where its supervisor wrote. What cannot be opened
     /// is done without.
-    pub fn for_guardian(json: bool, log_file: Option<&Path>, now: fn() -> Timestamp) -> Option<Self> {
-        let destination = if json {
-            Destination::Json { out: SharedWriter::stdout() }
-        } else {
-            Destination::Text { out: SharedWriter::stderr(), colour: false }
-        };
+    pub fn for_guardian(
+        json: bool,
+        out: SharedWriter,
+        log_file: Option<&Path>,
+        now: fn() -> Timestamp,
+    ) -> Option<Self> {
+        let destination =
+            if json { Destination::Json { out } } else { Destination::Text { out, colour: false } };
         let file = log_file.and_then(|path| open_log_file(path).ok());
         Self::start(destination, Level::Info, file, now).ok()
     }

@@ -15,6 +15,7 @@ use crate::report::event::{Event, Level, Party, SignalAction};
 use crate::report::{Reporter, human};
 use crate::store::StoreError;
 
+use super::attend::ORPHANED;
 use super::verdict::signal_number;
 
 /// How often somebody who waits says so.
@@ -50,13 +51,20 @@ impl Waiting<'_> {
             tokio::select! {
                 biased;
                 arrival = arrivals.recv() => {
-                    if let Some(Arrival::Stop(arrived)) = arrival {
-                        let action = SignalAction::Cancelled;
-                        self.reporter.emit(Event::Signal { name: arrived.name, action });
-                        self.leave(lock).await;
-                        let number = signal_number(arrived.name);
-                        return Err(Error::Cancelled { name: arrived.name, number });
-                    }
+                    let name = match arrival {
+                        Some(Arrival::Stop(arrived)) => {
+                            let action = SignalAction::Cancelled;
+                            self.reporter.emit(Event::Signal { name: arrived.name, action });
+                            arrived.name
+                        }
+                        Some(Arrival::Orphaned) => {
+                            self.warn(ORPHANED.to_owned());
+                            "SIGHUP"
+                        }
+                        Some(Arrival::Child) | None => continue,
+                    };
+                    self.leave(lock).await;
+                    return Err(Error::Cancelled { name, number: signal_number(name) });
                 }
                 update = lock.update() => match update {
                     Some(Update::Notice(Notice::Acquired { previous, .. }, Some(tenure))) => {

@@ -16,7 +16,7 @@ use crate::child::{
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::escape;
-use crate::guardian::{Guardian, Token};
+use crate::guardian::{Guardian, Relief, Token};
 use crate::lease::session::{Loss, Notice};
 use crate::lease::{Instant, LockName, Tenure};
 use crate::lock::{self, Lock, Update};
@@ -39,6 +39,9 @@ const RESUME_AFTER: Duration = Duration::from_millis(500);
 const MAX_STOPS: u32 = 20;
 /// The signals that stop a background process which reads from or writes to its terminal.
 const TERMINAL_STOPS: [i32; 2] = [libc::SIGTTIN, libc::SIGTTOU];
+
+/// Said when our parent died, which counts as SIGHUP: nobody is there any more.
+pub(super) const ORPHANED: &str = "the process that started tfguard has died without a word, and this is a CI job: stopping as at a hang-up";
 
 /// A command to be run under the lock.
 #[derive(Debug, Clone)]
@@ -106,12 +109,23 @@ impl Scene<'_> {
             if step.interactive && self.outlet.is_text() { Terminal::open_foreground() } else { None };
         let on_terminal = terminal.is_some();
         let spec = self.spec(step, on_terminal);
-        let mut running = spawn(&spec, terminal.as_mut()).map_err(|error| start_error(step, &error))?;
+        self.look_after_guardian();
+        let group = step.target == Target::Group;
+        if let Some(guardian) = &mut self.guardian {
+            guardian.starting(group);
+        }
+        let mut running = spawn(&spec, terminal.as_mut()).map_err(|error| {
+            if let Some(guardian) = &mut self.guardian {
+                guardian.unwatch();
+            }
+            start_error(step, &error)
+        })?;
         self.stop.next_child();
         let (stdout, stderr) = running.take_output();
+        let outputs = [(self.stdout_of(step), &stdout), (Stream::Stderr, &stderr)];
         if let Some(guardian) = &mut self.guardian {
-            let outputs = [&stdout, &stderr].into_iter().flatten().map(AsFd::as_fd);
-            guardian.watch(running.pid(), step.target == Target::Group, outputs);
+            let outputs = outputs.iter().filter_map(|(stream, fd)| Some((*stream, fd.as_ref()?.as_fd())));
+            guardian.watch(running.pid(), group, outputs);
         }
         self.emit(Event::ChildStarted { argv: step.shown.clone(), pid: running.id() });
         let (seen, mut markers) = unbounded_channel();
@@ -133,10 +147,12 @@ impl Scene<'_> {
                 Wake::Arrival(Some(Arrival::Stop(arrived))) => {
                     self.handle(Happening::Signal(arrived.name), on_terminal, &running).await;
                 }
+                Wake::Arrival(Some(Arrival::Orphaned)) => {
+                    self.emit(Event::say(Level::Warn, ORPHANED));
+                    self.handle(Happening::Signal("SIGHUP"), on_terminal, &running).await;
+                }
                 Wake::Arrival(_) => {
-                    if let Some(guardian) = &mut self.guardian {
-                        guardian.look_after();
-                    }
+                    self.look_after_guardian();
                     if let Some(signal) = running.stopped() {
                         stops += 1;
                         resume_at = Some(self.frozen(signal, stops, &running).await);
@@ -150,7 +166,12 @@ impl Scene<'_> {
                 Wake::Update(None) => {
                     self.revive();
                 }
-                Wake::Marker => self.handle(Happening::Marker, on_terminal, &running).await,
+                Wake::Marker => {
+                    if let Some(guardian) = &mut self.guardian {
+                        guardian.interrupted();
+                    }
+                    self.handle(Happening::Marker, on_terminal, &running).await;
+                }
                 Wake::Hangup => self.handle(Happening::Signal("SIGHUP"), on_terminal, &running).await,
                 Wake::Time => {
                     self.handle(Happening::Tick, on_terminal, &running).await;
@@ -180,10 +201,17 @@ impl Scene<'_> {
     /// Whether a child may be started now: nobody wants us to stop, and the lease is good.
     fn may_start(&mut self) -> Result<(), Error> {
         while let Ok(arrival) = self.arrivals.try_recv() {
-            if let Arrival::Stop(arrived) = arrival {
-                let action = SignalAction::Cancelled;
-                self.emit(Event::Signal { name: arrived.name, action });
-                return Err(cancelled(arrived.name));
+            match arrival {
+                Arrival::Stop(arrived) => {
+                    let action = SignalAction::Cancelled;
+                    self.emit(Event::Signal { name: arrived.name, action });
+                    return Err(cancelled(arrived.name));
+                }
+                Arrival::Orphaned => {
+                    self.emit(Event::say(Level::Warn, ORPHANED));
+                    return Err(cancelled("SIGHUP"));
+                }
+                Arrival::Child => {}
             }
         }
         while let Some(update) = self.hold.as_mut().and_then(|hold| hold.lock.pending_update()) {
@@ -254,8 +282,7 @@ impl Scene<'_> {
         seen: &UnboundedSender<InterruptSeen>,
     ) -> Result<Pumps, Error> {
         let mut pumps = Pumps::new();
-        // A step of our own must not mix with what the requested command prints.
-        let out = if step.interactive || !self.outlet.is_text() { Stream::Stdout } else { Stream::Stderr };
+        let out = self.stdout_of(step);
         let merged = spec.stderr == Stderr::WithStdout;
         for (reader, stream) in [(stdout, out), (stderr, Stream::Stderr)] {
             if let Some(reader) = reader {
@@ -267,6 +294,12 @@ impl Scene<'_> {
             }
         }
         Ok(pumps)
+    }
+
+    /// Where the child's stdout goes.
+    fn stdout_of(&self, step: &Step) -> Stream {
+        // A step of our own must not mix with what the requested command prints.
+        if step.interactive || !self.outlet.is_text() { Stream::Stdout } else { Stream::Stderr }
     }
 
     async fn wake(
@@ -374,6 +407,15 @@ impl Scene<'_> {
                 }
                 Effect::Signal(name, action) => self.emit(Event::Signal { name, action }),
                 Effect::AtRisk => self.at_risk(now),
+                Effect::Continue(why) => {
+                    let because = why.because().unwrap_or_default();
+                    let text = format!(
+                        "lock {}: {because}; the command goes on all the same (--on-lease-lost continue), and \
+                         another run may start beside it",
+                        self.name
+                    );
+                    self.emit(Event::say(Level::Error, text));
+                }
             }
         }
     }
@@ -446,6 +488,21 @@ impl Scene<'_> {
             );
             self.emit(Event::say(Level::Error, text));
         }
+    }
+
+    /// Puts another guardian in the place of one that died.
+    fn look_after_guardian(&mut self) {
+        let relief = self.guardian.as_mut().and_then(Guardian::look_after);
+        let text = match relief {
+            None => return,
+            Some(Relief::Posted) => "the guardian has died; another one took its post".to_owned(),
+            Some(Relief::Unguarded(error)) => format!(
+                "the guardian has died, and no other could be posted ({error}): if tfguard itself is killed, lock {} \
+                 stays until its lease ends",
+                self.name
+            ),
+        };
+        self.emit(Event::say(Level::Warn, text));
     }
 
     /// What the child leaves behind, and not what is our own.

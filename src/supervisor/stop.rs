@@ -15,8 +15,12 @@
 //!   the same one.
 //! - 0.9 L after the newest heartbeat that took effect, or when a stop takes longer than
 //!   `--stop-timeout`, what is left of the child is killed.
+//! - With `--on-lease-lost continue` the lease neither interrupts nor kills: it is said, loudly, and
+//!   the child goes on beside whoever takes the lock next.
 
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::lease::{Deadlines, Instant};
 use crate::report::event::SignalAction;
@@ -54,6 +58,8 @@ pub enum Effect {
     Signal(&'static str, SignalAction),
     /// Say that the heartbeat has not taken effect for a while.
     AtRisk,
+    /// Say that the child goes on without a lease that protects it.
+    Continue(Why),
 }
 
 /// Why a child is stopped.
@@ -106,11 +112,24 @@ enum Stage {
     Killed,
 }
 
+/// What a lease that is lost, or at risk for too long, means for the child.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnLeaseLost {
+    /// It is interrupted, and killed before anyone else may have the lock.
+    #[default]
+    Stop,
+    /// It goes on, perhaps beside another run.
+    Continue,
+}
+
 /// The options that bear on stopping.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
     /// How long a stop may take before the child is killed.
     pub stop_timeout: Option<Duration>,
+    /// Whether the lease stops the child.
+    pub on_lease_lost: OnLeaseLost,
     /// When the run is to be stopped.
     pub deadline: Option<Instant>,
 }
@@ -127,6 +146,8 @@ pub struct Stop {
     why: Option<Why>,
     lease_failed: bool,
     lost: bool,
+    /// It was said that the child goes on.
+    continued: bool,
 }
 
 impl Stop {
@@ -141,6 +162,7 @@ impl Stop {
             why: None,
             lease_failed: false,
             lost: false,
+            continued: false,
         }
     }
 
@@ -162,6 +184,10 @@ impl Stop {
 
     /// The child has ended by itself. A signal that was still held back needs no passing on.
     pub fn child_ended(&mut self, now: Instant) -> Option<Effect> {
+        if self.lease.is_some_and(|lease| now >= lease.stop) {
+            // It was not we who stopped it, and perhaps we were the ones who slept.
+            self.lease_failed = true;
+        }
         let Stage::Listening { signal, .. } = self.stage else { return None };
         self.why = Some(Why::Signal(signal));
         self.stage = Stage::Stopping { since: now };
@@ -199,10 +225,11 @@ impl Stop {
             _ => None,
         };
         let deadline = self.limits.deadline.filter(|_| self.stage == Stage::Running);
-        let lease = self.lease.filter(|_| !self.killed()).map(|lease| match self.stage {
-            _ if !self.warned && !self.lost => lease.warn,
-            Stage::Running | Stage::Listening { .. } => lease.stop,
-            Stage::Stopping { .. } | Stage::Killed => lease.kill,
+        let lease = self.lease.filter(|_| !self.killed()).and_then(|lease| match self.stage {
+            _ if !self.warned && !self.lost => Some(lease.warn),
+            _ if self.goes_on() => (!self.continued).then_some(lease.stop),
+            Stage::Running | Stage::Listening { .. } => Some(lease.stop),
+            Stage::Stopping { .. } | Stage::Killed => Some(lease.kill),
         });
         [kill, listening, deadline, lease].into_iter().flatten().min()
     }
@@ -214,13 +241,17 @@ impl Stop {
             Happening::Signal(name) => self.signal(name, terminal, now, &mut effects),
             Happening::Marker => self.mark(now, &mut effects),
             Happening::Lease(deadlines) => {
+                // What the old lease demands by now is done first: after a sleep the new one says
+                // nothing about the time in between.
+                self.look_at_the_clock(now, &mut effects);
                 self.lease = Some(deadlines);
                 self.warned &= now >= deadlines.warn;
+                self.continued &= now >= deadlines.stop;
             }
             Happening::Lost => {
                 self.lost = true;
-                self.lease_failed = true;
-                self.interrupt(Why::Lost, now, &mut effects);
+                self.continued = false;
+                self.lease_fails(Why::Lost, now, &mut effects);
             }
             Happening::Frozen => self.interrupt(Why::Frozen, now, &mut effects),
             Happening::Orphaned => self.interrupt(Why::Orphaned, now, &mut effects),
@@ -258,6 +289,19 @@ impl Stop {
         }
     }
 
+    fn goes_on(&self) -> bool {
+        self.limits.on_lease_lost == OnLeaseLost::Continue
+    }
+
+    fn lease_fails(&mut self, why: Why, now: Instant, effects: &mut Vec<Effect>) {
+        self.lease_failed = true;
+        if !self.goes_on() {
+            self.interrupt(why, now, effects);
+        } else if !std::mem::replace(&mut self.continued, true) {
+            effects.push(Effect::Continue(why));
+        }
+    }
+
     fn interrupt(&mut self, why: Why, now: Instant, effects: &mut Vec<Effect>) {
         if let Stage::Running | Stage::Listening { .. } = self.stage {
             self.why = Some(why);
@@ -275,10 +319,9 @@ impl Stop {
                 effects.push(Effect::AtRisk);
             }
             if now >= lease.stop && !self.killed() {
-                self.lease_failed = true;
-                self.interrupt(Why::AtRisk, now, effects);
+                self.lease_fails(Why::AtRisk, now, effects);
             }
-            if now >= lease.kill {
+            if now >= lease.kill && !self.goes_on() {
                 self.kill(if self.lost { Why::Lost } else { Why::AtRisk }, effects);
             }
         }
@@ -422,8 +465,62 @@ mod tests {
     }
 
     #[test]
+    fn a_heartbeat_that_lands_after_a_long_sleep_does_not_hide_the_sleep() {
+        let mut stop = leased(Limits::default());
+        let lease = Lease::new(Duration::from_secs(100)).unwrap();
+        let effects = stop.handle(Happening::Lease(lease.deadlines(at(300.0))), false, at(300.0));
+        assert_eq!(effects, [Effect::AtRisk, Effect::Interrupt(Why::AtRisk), Effect::Kill(Why::AtRisk)]);
+        assert!(stop.lease_failed());
+    }
+
+    #[test]
+    fn a_child_that_ended_while_we_slept_ended_under_a_lease_at_risk() {
+        let mut stop = leased(Limits::default());
+        assert_eq!(stop.child_ended(at(49.0)), None);
+        assert!(!stop.lease_failed());
+        stop.child_ended(at(51.0));
+        assert!(stop.lease_failed());
+    }
+
+    fn continuing() -> Stop {
+        leased(Limits { on_lease_lost: OnLeaseLost::Continue, ..Limits::default() })
+    }
+
+    #[test]
+    fn with_continue_the_lease_is_complained_of_and_the_child_goes_on() {
+        let mut stop = continuing();
+        assert_eq!(stop.handle(Happening::Tick, false, at(34.0)), [Effect::AtRisk]);
+        assert_eq!(stop.wake_at(), Some(at(50.0)));
+        assert_eq!(stop.handle(Happening::Tick, false, at(50.0)), [Effect::Continue(Why::AtRisk)]);
+        assert_eq!(stop.wake_at(), None);
+        assert_eq!(stop.handle(Happening::Tick, false, at(95.0)), []);
+        assert_eq!(stop.handle(Happening::Lost, false, at(120.0)), [Effect::Continue(Why::Lost)]);
+        assert_eq!(stop.handle(Happening::Tick, false, at(500.0)), []);
+        assert!(stop.lease_failed() && !stop.killed());
+    }
+
+    #[test]
+    fn with_continue_a_signal_still_stops_the_child() {
+        let mut stop = continuing();
+        stop.handle(Happening::Lost, false, at(5.0));
+        assert_eq!(interrupts(&stop.handle(Happening::Signal("SIGTERM"), true, at(6.0))), 1);
+        assert_eq!(stop.handle(Happening::Tick, true, at(95.0)), []);
+    }
+
+    #[test]
+    fn with_continue_a_lease_that_recovers_is_complained_of_anew() {
+        let mut stop = continuing();
+        stop.handle(Happening::Tick, false, at(50.0));
+        let lease = Lease::new(Duration::from_secs(100)).unwrap();
+        assert_eq!(stop.handle(Happening::Lease(lease.deadlines(at(59.0))), false, at(60.0)), []);
+        assert_eq!(stop.wake_at(), Some(at(59.0 + 100.0 / 3.0)));
+        let effects = stop.handle(Happening::Tick, false, at(110.0));
+        assert_eq!(effects, [Effect::AtRisk, Effect::Continue(Why::AtRisk)]);
+    }
+
+    #[test]
     fn a_stop_that_takes_too_long_is_ended() {
-        let limits = Limits { stop_timeout: Some(Duration::from_secs(5)), deadline: None };
+        let limits = Limits { stop_timeout: Some(Duration::from_secs(5)), ..Limits::default() };
         let mut stop = leased(limits);
         stop.handle(Happening::Signal("SIGINT"), true, at(1.0));
         assert_eq!(stop.wake_at(), Some(at(6.0)));
@@ -442,7 +539,7 @@ mod tests {
 
     #[test]
     fn a_deadline_interrupts_once() {
-        let limits = Limits { stop_timeout: None, deadline: Some(at(7.0)) };
+        let limits = Limits { deadline: Some(at(7.0)), ..Limits::default() };
         let mut stop = leased(limits);
         assert_eq!(stop.wake_at(), Some(at(7.0)));
         assert_eq!(stop.handle(Happening::Tick, false, at(7.0)), [Effect::Interrupt(Why::Deadline)]);

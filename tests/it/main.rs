@@ -9,6 +9,7 @@
     reason = "a test ends by panicking, and looks at real clocks"
 )]
 
+mod chaos;
 mod child;
 mod cli_directory;
 mod cli_file;
@@ -16,6 +17,7 @@ mod cli_find;
 mod cli_folder;
 mod cli_log_file;
 mod e2e;
+mod guardian;
 mod lease_sim;
 mod signals;
 mod state_lock;
