@@ -11,6 +11,7 @@ use super::{inherit, setup};
 use crate::child::{Arrival, Target as Aim, Terminal};
 use crate::cli::{Action, Config, Format, Wait as CliWait};
 use crate::clock::{Clock, SystemClock};
+use crate::credentials::{Outlook, Policy};
 use crate::error::Error;
 use crate::guardian::{Setting, Token};
 use crate::lease::session::Wait;
@@ -100,6 +101,8 @@ async fn plan(
     for text in &target.warnings {
         reporter.emit(Event::say(Level::Warn, text.clone()));
     }
+    // Before the lock is asked for: nobody is to wait for a run that cannot work.
+    let outlook = outlook(config.credentials, &target.lock, reporter).await?;
     let store = setup::open(&target.store, &target.lock).await?;
     let inherited = inherit::generation(&target.lock, config.mode, store.as_ref()).await?;
     let shown = command.shown.join(" ");
@@ -134,6 +137,7 @@ async fn plan(
             stop_timeout: config.stop_timeout,
             deadline: config.deadline.map(|deadline| started.mono + deadline),
         },
+        credentials: (config.credentials, outlook),
         first,
         command,
         inherited,
@@ -142,6 +146,18 @@ async fn plan(
         guardian: Some(guardian),
         token,
     })
+}
+
+/// How long the credentials last that the command will use.
+async fn outlook(policy: Policy, lock: &LockName, reporter: &Reporter) -> Result<Outlook, Error> {
+    let outlook = Outlook::find(&setup::env_text, policy.asks()).await;
+    if let Some(why) = policy.shortfall(&outlook, setup::wall()) {
+        return Err(Error::Credentials(format!("lock {lock}: {why}; nothing was locked or run")));
+    }
+    if let Some(text) = policy.uncheckable(&outlook) {
+        reporter.emit(Event::say(Level::Warn, text));
+    }
+    Ok(outlook)
 }
 
 /// Terraform or OpenTofu, found.

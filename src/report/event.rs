@@ -139,6 +139,15 @@ pub enum Event {
         /// What ran, redacted.
         argv: Vec<String>,
     },
+    /// The credentials that the child works with are about to expire, or have.
+    CredentialsExpiring {
+        /// Which, in words.
+        credentials: String,
+        /// When.
+        expires: Timestamp,
+        /// When the child is stopped for it; `None`: it is not.
+        stop: Option<Timestamp>,
+    },
     /// A signal reached us.
     Signal {
         /// `SIGINT` and the like.
@@ -191,7 +200,9 @@ impl Event {
     pub fn level(&self) -> Level {
         match self {
             Self::LockRenewed { .. } => Level::Debug,
-            Self::LockAtRisk { .. } | Self::PreviousRun { .. } => Level::Warn,
+            Self::LockAtRisk { .. } | Self::CredentialsExpiring { .. } | Self::PreviousRun { .. } => {
+                Level::Warn
+            }
             Self::LockLost { .. } => Level::Error,
             Self::Diagnostic { level, .. } => *level,
             _ => Level::Info,
@@ -210,6 +221,7 @@ impl Event {
             Self::LockReleased { .. } => "lock_released",
             Self::ChildStarted { .. } => "child_started",
             Self::ChildExited { .. } => "child_exited",
+            Self::CredentialsExpiring { .. } => "credentials_expiring",
             Self::Signal { .. } => "signal",
             Self::RunSummary { .. } => "run_summary",
         }

@@ -13,6 +13,7 @@ use super::stop::{Happening, Limits, Stop};
 use super::verdict::{self, Verdict};
 use crate::child::{Arrival, HoldTheLine, Pumps, become_subreaper};
 use crate::clock::SystemClock;
+use crate::credentials::{Outlook, Policy, Watch};
 use crate::error::Error;
 use crate::guardian::{Guardian, Setting, Token};
 use crate::lease::session::Wait;
@@ -38,6 +39,8 @@ pub struct Plan {
     pub wait: Wait,
     /// When to stop.
     pub limits: Limits,
+    /// The credentials that the commands will use, and what is asked of them.
+    pub credentials: (Policy, Outlook),
     /// What runs before the command, when something must: `init`.
     pub first: Option<Step>,
     /// The command.
@@ -137,6 +140,7 @@ pub async fn run(
     if let Some(hold) = &hold {
         stop.note(Happening::Lease(hold.tenure.deadlines()), acquired_at);
     }
+    let (policy, outlook) = plan.credentials.clone();
     let guardian = hold.as_ref().and_then(|hold| post(plan, hold, reporter));
     let mut scene = Scene {
         name: &plan.name,
@@ -149,6 +153,7 @@ pub async fn run(
         env: environment(plan, generation),
         guardian,
         token: &plan.token,
+        credentials: Watch::new(policy, outlook),
     };
     let (result, pumps) = commands(plan, &mut scene).await;
     let ending = match &result {
