@@ -14,6 +14,7 @@ mod cli_file;
 mod cli_find;
 mod cli_folder;
 mod cli_log_file;
+mod credentials;
 mod lease_sim;
 mod store_contract;
 mod support;
