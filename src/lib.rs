@@ -15,6 +15,7 @@ pub mod lock;
 pub mod operate;
 pub mod report;
 pub mod session;
+pub mod state_lock;
 pub mod store;
 pub mod supervisor;
 pub mod terraform;

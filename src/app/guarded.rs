@@ -11,7 +11,7 @@ use super::{inherit, setup};
 use crate::child::{Arrival, Target as Aim, Terminal};
 use crate::cli::{Action, Config, Format, Wait as CliWait};
 use crate::clock::{Clock, SystemClock};
-use crate::credentials::{Outlook, Policy};
+use crate::credentials::{Demands, Outlook};
 use crate::error::Error;
 use crate::guardian::{Setting, Token};
 use crate::lease::session::Wait;
@@ -19,9 +19,11 @@ use crate::lease::transition::Candidate;
 use crate::lease::{LockName, Mode};
 use crate::report::event::{Event, Level};
 use crate::report::{Outlet, Reporter, SharedWriter};
+use crate::state_lock::{self, Care};
 use crate::supervisor::run::{Plan, Report, Step, run as supervise};
 use crate::supervisor::stop::Limits;
 use crate::terraform::args::{self, Command, Situation, Version};
+use crate::terraform::directory::Directory;
 use crate::terraform::find::{self, Search};
 use crate::terraform::init;
 use crate::terraform::redact;
@@ -60,6 +62,20 @@ pub(super) async fn run(config: &Config, arrivals: UnboundedReceiver<Arrival>, r
     exit_code
 }
 
+/// How to look after the state lock. The lock on a local state ends with its process, and a
+/// command without Terraform's lock leaves none.
+fn state_care(config: &Config, directory: &Directory, command: &Step) -> Option<Care> {
+    let Action::Terraform { args, .. } = &config.action else { return None };
+    if directory.backend.is_local() || config.mode == Mode::Shared {
+        return None;
+    }
+    Some(Care {
+        terraform: state_lock::Terraform { program: command.program.clone(), dir: command.dir.clone() },
+        policy: config.free_state_lock,
+        detailed_exitcode: args::has_flag(args, "detailed-exitcode"),
+    })
+}
+
 /// Completes when we are asked to stop.
 async fn stopped(arrivals: &mut UnboundedReceiver<Arrival>) {
     while let Some(arrival) = arrivals.recv().await {
@@ -95,8 +111,8 @@ async fn plan(
     let is_terraform = matches!(config.action, Action::Terraform { .. });
     let target = setup::target(config, &directory, is_terraform)?;
     *lock = Some(target.lock.clone());
-    for text in &target.chosen {
-        reporter.emit(Event::say(Level::Info, text.clone()));
+    if !target.chosen.is_empty() {
+        reporter.emit(Event::say(Level::Info, target.chosen.join("; ")));
     }
     for text in &target.warnings {
         reporter.emit(Event::say(Level::Warn, text.clone()));
@@ -116,7 +132,9 @@ async fn plan(
     let token = Token::new().map_err(|error| {
         Error::Bug(format!("the system gives no pipe for the interrupt's token: {error}"))
     })?;
+    let state = state_care(config, &directory, &command);
     let guardian = Setting {
+        state: state.clone(),
         lock: target.lock.clone(),
         store: target.store.absolute(),
         stop_timeout: config.stop_timeout,
@@ -143,18 +161,19 @@ async fn plan(
         inherited,
         started: started.mono,
         seed: crate::session::seed(),
+        state,
         guardian: Some(guardian),
         token,
     })
 }
 
 /// How long the credentials last that the command will use.
-async fn outlook(policy: Policy, lock: &LockName, reporter: &Reporter) -> Result<Outlook, Error> {
-    let outlook = Outlook::find(&setup::env_text, policy.asks()).await;
-    if let Some(why) = policy.shortfall(&outlook, setup::wall()) {
+async fn outlook(demands: Demands, lock: &LockName, reporter: &Reporter) -> Result<Outlook, Error> {
+    let outlook = Outlook::find(&setup::env_text, demands.asks()).await;
+    if let Some(why) = demands.shortfall(&outlook, setup::wall()) {
         return Err(Error::Credentials(format!("lock {lock}: {why}; nothing was locked or run")));
     }
-    if let Some(text) = policy.uncheckable(&outlook) {
+    if let Some(text) = demands.uncheckable(&outlook) {
         reporter.emit(Event::say(Level::Warn, text));
     }
     Ok(outlook)

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::target::Wish;
-use crate::credentials::Policy;
+use crate::credentials::Demands;
 use crate::lease::{Lease, Mode};
 use crate::report::Level;
+use crate::state_lock::Policy;
 use crate::terraform::args::Command;
 use crate::terraform::init::InitPolicy;
 
@@ -126,11 +127,13 @@ pub struct Config {
     /// When to stop the child, counted from the start.
     pub deadline: Option<Duration>,
     /// What the child's AWS credentials have to be good for.
-    pub credentials: Policy,
+    pub credentials: Demands,
     /// The Terraform to run: absolute, or a bare name to look for on `PATH`.
     pub terraform_bin: Option<PathBuf>,
     /// Where messages go.
     pub log: Log,
+    /// What becomes of a state lock that a dead Terraform left.
+    pub free_state_lock: Policy,
     /// Why the run is made.
     pub reason: Option<String>,
     /// The `tfguard.toml` that took part.

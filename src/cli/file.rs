@@ -31,6 +31,7 @@ pub(super) struct File {
     pub(super) stop_before_expiry: Option<Time>,
     pub(super) terraform_bin: Option<PathBuf>,
     pub(super) init: Option<String>,
+    pub(super) free_state_lock: Option<String>,
     pub(super) log_format: Option<String>,
     pub(super) log_file: Option<PathBuf>,
     pub(super) color: Option<String>,

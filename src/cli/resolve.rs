@@ -9,10 +9,11 @@ use super::config::{Action, Colour, Config, Format, Log, Wait};
 use super::file::{self, File};
 use super::origin::{Given, Origins};
 use super::target::{StoreChoice, Wish};
-use crate::credentials::Policy;
+use crate::credentials::Demands;
 use crate::error::Error;
 use crate::lease::{Lease, LockName, Mode};
 use crate::report::Level;
+use crate::state_lock::Policy;
 use crate::terraform::args as terraform_args;
 use crate::terraform::args::Command;
 use crate::terraform::init::InitPolicy;
@@ -69,9 +70,10 @@ pub fn resolve(args: Args, surroundings: Surroundings<'_>) -> Result<Config, Err
             .terraform_bin
             .clone()
             .or_else(|| env("TFGUARD_TERRAFORM_BIN").map(PathBuf::from))
-            .or(file.terraform_bin)
+            .or(file.terraform_bin.clone())
             // A bare name is looked for on PATH.
             .map(|bin| if bin.components().count() > 1 { surroundings.cwd.join(bin) } else { bin }),
+        free_state_lock: free_state_lock(&origins, &options, &file)?,
         log,
         reason: reason.map(|given| given.text),
         file: path,
@@ -278,7 +280,7 @@ fn role_arn(origins: &Origins<'_>, options: &Options, file: &File) -> Result<Opt
     }
 }
 
-fn credentials(origins: &Origins<'_>, options: &Options, file: &File) -> Result<Policy, Error> {
+fn credentials(origins: &Origins<'_>, options: &Options, file: &File) -> Result<Demands, Error> {
     let min_session = origins.duration(
         options.min_session.clone(),
         "--min-session",
@@ -291,10 +293,25 @@ fn credentials(origins: &Origins<'_>, options: &Options, file: &File) -> Result<
         "TFGUARD_STOP_BEFORE_EXPIRY",
         file.stop_before_expiry.as_ref(),
     )?;
-    Ok(Policy {
+    Ok(Demands {
         min_session: min_session.map(|given| given.0),
         stop_before: stop_before.map(|given| given.0),
     })
+}
+
+fn free_state_lock(origins: &Origins<'_>, options: &Options, file: &File) -> Result<Policy, Error> {
+    let given = origins.text(
+        options.free_state_lock.clone(),
+        "--free-state-lock",
+        "TFGUARD_FREE_STATE_LOCK",
+        file.free_state_lock.clone(),
+    )?;
+    match given {
+        Some(given) => {
+            given.one_of(&[("own", Policy::Own), ("never", Policy::Never), ("takeover", Policy::Takeover)])
+        }
+        None => Ok(Policy::Own),
+    }
 }
 
 fn log(origins: &Origins<'_>, options: &Options, file: &File, cwd: &Path) -> Result<Log, Error> {
@@ -371,7 +388,7 @@ mod tests {
         assert_eq!(config.mode, Mode::Exclusive);
         assert_eq!(config.lease.length(), 180 * SECOND);
         assert_eq!((config.wait, config.stop_timeout, config.deadline), (Wait::Forever, None, None));
-        assert_eq!((config.credentials, config.terraform_bin), (Policy::default(), None));
+        assert_eq!((config.credentials, config.terraform_bin), (Demands::default(), None));
         let log = Log { format: Format::Text, file: None, level: Level::Info, colour: Colour::Auto };
         assert_eq!(config.log, log);
         let action = Action::Terraform { command: Command::Plan, args: Vec::new(), init: InitPolicy::Auto };
@@ -419,7 +436,7 @@ mod tests {
         assert_eq!(config.lease.length(), 30 * SECOND);
         assert_eq!(config.wait, Wait::AtMost(5400 * SECOND));
         assert_eq!((config.stop_timeout, config.deadline), (Some(300 * SECOND), Some(360 * SECOND)));
-        let credentials = Policy { min_session: Some(1800 * SECOND), stop_before: Some(300 * SECOND) };
+        let credentials = Demands { min_session: Some(1800 * SECOND), stop_before: Some(300 * SECOND) };
         assert_eq!(config.credentials, credentials);
         assert_eq!(config.terraform_bin.as_deref(), Some(Path::new("/nonexistent/start/bin/tf")));
         assert_eq!(config.log.format, Format::Json);

@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
+use super::demands::Demands;
 use super::outlook::{End, Outlook, Source};
-use super::policy::Policy;
 use crate::clock::{Clock, SystemClock};
 use crate::lease::{Instant, Now};
 use crate::report::human;
@@ -55,7 +55,7 @@ enum Due {
 /// Follows one outlook. A source that renews is asked again before anybody is alarmed.
 #[derive(Debug)]
 pub struct Watch {
-    policy: Policy,
+    demands: Demands,
     outlook: Outlook,
     stage: Stage,
     /// When the source was last asked, and whether it gave nothing newer then.
@@ -65,27 +65,27 @@ pub struct Watch {
 
 impl Watch {
     /// Begins with what was found before the run.
-    pub fn new(policy: Policy, outlook: Outlook) -> Self {
-        Self { policy, outlook, stage: Stage::Calm, asked: None, asking: None }
+    pub fn new(demands: Demands, outlook: Outlook) -> Self {
+        Self { demands, outlook, stage: Stage::Calm, asked: None, asking: None }
     }
 
     /// When the child must be stopped, by the monotonic clock; `None`: at no known time.
     pub fn stop_at(&self, now: Now) -> Option<Instant> {
         let End::At(expires) = self.outlook.end else { return None };
-        let stop = self.policy.stop_at(expires)?;
+        let stop = self.demands.stop_at(expires)?;
         Some(now.mono + human::until(stop, now.wall))
     }
 
     /// Why no child may be started now, a sentence. A source that may have newer credentials than
     /// it had before is asked.
     pub async fn shortfall(&mut self, clock: &SystemClock) -> Option<String> {
-        let short = self.policy.shortfall(&self.outlook, clock.now().wall);
+        let short = self.demands.shortfall(&self.outlook, clock.now().wall);
         if short.is_none() || !self.renews() {
             return short;
         }
         let answer = Outlook::again(self.outlook.source.clone()).await;
         self.learn(answer, clock.now().wall);
-        self.policy.shortfall(&self.outlook, clock.now().wall)
+        self.demands.shortfall(&self.outlook, clock.now().wall)
     }
 
     /// The next thing to tell; never comes when there is nothing. Nothing is lost when it is
@@ -115,7 +115,7 @@ impl Watch {
 
     fn due(&self, now: Timestamp) -> Due {
         let End::At(expires) = self.outlook.end else { return Due::Nothing };
-        let warn = self.policy.warn_at(expires);
+        let warn = self.demands.warn_at(expires);
         if self.stage == Stage::Expired {
             return Due::Nothing;
         }
@@ -137,7 +137,7 @@ impl Watch {
     /// When a source that renews is asked next: in ever shorter pauses as the end comes nearer.
     fn ask_at(&self, expires: Timestamp, now: Timestamp) -> Timestamp {
         let Some((asked, _)) = self.asked else { return now };
-        let end = self.policy.stop_at(expires).unwrap_or(expires);
+        let end = self.demands.stop_at(expires).unwrap_or(expires);
         let (longest, shortest) = PAUSES;
         let pause = (human::until(end, asked) / 2).clamp(shortest, longest);
         asked.saturating_add(pause).unwrap_or(Timestamp::MAX)
@@ -166,7 +166,7 @@ impl Watch {
         };
         self.stage = if now >= expires { Stage::Expired } else { Stage::Warned };
         let credentials = self.outlook.source.describe();
-        Notice::Expiring { credentials, expires, stop: self.policy.stop_at(expires) }
+        Notice::Expiring { credentials, expires, stop: self.demands.stop_at(expires) }
     }
 }
 
@@ -179,8 +179,8 @@ mod tests {
     }
 
     fn watch(source: Source, margin: Option<u64>) -> Watch {
-        let policy = Policy { min_session: None, stop_before: margin.map(Duration::from_secs) };
-        Watch::new(policy, Outlook { source, end: End::At(at(3600)) })
+        let demands = Demands { min_session: None, stop_before: margin.map(Duration::from_secs) };
+        Watch::new(demands, Outlook { source, end: End::At(at(3600)) })
     }
 
     fn until(seconds: i64) -> Option<Outlook> {

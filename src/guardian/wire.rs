@@ -14,6 +14,7 @@ use rustix::net::{
 use serde::{Deserialize, Serialize};
 
 use crate::lease::Tenure;
+use crate::state_lock::Care;
 use crate::store::StoreSpec;
 
 /// Most descriptors that go with one message.
@@ -40,6 +41,7 @@ pub(super) struct Begin {
     pub(super) lock: String,
     pub(super) store: StoreSpec,
     pub(super) tenure: Tenure,
+    pub(super) state: Option<Care>,
     pub(super) stop_timeout: Option<Duration>,
     pub(super) json: bool,
     pub(super) log_file: Option<std::path::PathBuf>,

@@ -243,6 +243,7 @@ fn bury(record: &mut Record, holder: Holder, ending: Ending, by: Option<Interven
         session: holder.session,
         outcome: ending.outcome,
         exit_code: ending.exit_code,
+        granted_at: Some(holder.granted_at),
         at: wall,
         by,
         acknowledged: false,

@@ -57,7 +57,6 @@ pub enum Ended {
 }
 
 /// Everything that tfguard says.
-#[allow(clippy::large_enum_variant, reason = "events are few, and boxed on their way to the writer")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// The lock is held; we stand in the queue.
@@ -155,6 +154,17 @@ pub enum Event {
         /// What we did.
         action: SignalAction,
     },
+    /// Terraform's own state lock, which a dead Terraform had left, is free again.
+    StateLockFreed {
+        /// The lock's id.
+        id: String,
+        /// The state.
+        path: String,
+        /// `user@host` of the dead Terraform.
+        who: String,
+        /// When it had taken the lock.
+        created: Timestamp,
+    },
     /// Anything else, as one sentence.
     Diagnostic {
         /// How much it matters.
@@ -200,13 +210,20 @@ impl Event {
     pub fn level(&self) -> Level {
         match self {
             Self::LockRenewed { .. } => Level::Debug,
-            Self::LockAtRisk { .. } | Self::CredentialsExpiring { .. } | Self::PreviousRun { .. } => {
-                Level::Warn
-            }
+            Self::LockAtRisk { .. }
+            | Self::PreviousRun { .. }
+            | Self::CredentialsExpiring { .. }
+            | Self::StateLockFreed { .. } => Level::Warn,
             Self::LockLost { .. } => Level::Error,
             Self::Diagnostic { level, .. } => *level,
             _ => Level::Info,
         }
+    }
+
+    /// Whether the event says nothing that a person beside the child's own output would miss. As
+    /// data it is kept; as text it is for `-v`.
+    pub fn is_plain_course(&self) -> bool {
+        matches!(self, Self::ChildStarted { .. } | Self::ChildExited { .. } | Self::RunSummary { .. })
     }
 
     /// The event's `type` in NDJSON.
@@ -223,6 +240,7 @@ impl Event {
             Self::ChildExited { .. } => "child_exited",
             Self::CredentialsExpiring { .. } => "credentials_expiring",
             Self::Signal { .. } => "signal",
+            Self::StateLockFreed { .. } => "state_lock_freed",
             Self::RunSummary { .. } => "run_summary",
         }
     }

@@ -89,6 +89,12 @@ fn fields(event: &Event, at: Timestamp) -> Value {
             "left_ms": millis(human::until(*expires, at)),
             "stop_at": stop.map(timestamp),
         }),
+        Event::StateLockFreed { id, path, who, created } => json!({
+            "id": escape::field(id),
+            "path": escape::line(path),
+            "who": escape::field(who),
+            "created": timestamp(*created),
+        }),
         Event::Signal { name, action } => json!({ "name": name, "action": action_name(*action) }),
         Event::Diagnostic { level, summary, detail } => diagnostic(*level, summary, detail.as_deref()),
         Event::RunSummary { lock, generation, outcome, exit_code, waited, held } => json!({

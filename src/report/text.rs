@@ -98,6 +98,13 @@ pub(super) fn message(event: &Event, now: Timestamp) -> Vec<String> {
         Event::CredentialsExpiring { credentials, expires, stop } => {
             expiring(credentials, *expires, *stop, now)
         }
+        Event::StateLockFreed { id, path, who, created } => one(format!(
+            "freed Terraform's own lock on the state {} (ID {}), which {} took {} ago and left when it died",
+            escape::line(path),
+            escape::field(id),
+            escape::field(who),
+            human::since(*created, now)
+        )),
         Event::Signal { name, action } => one(signal(name, *action)),
         Event::Diagnostic { summary, detail, .. } => {
             let lines = summary.lines().chain(detail.iter().flat_map(|detail| detail.lines()));

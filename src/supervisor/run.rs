@@ -12,17 +12,18 @@ use super::depart;
 use super::stop::{Happening, Limits, Stop};
 use super::verdict::{self, Verdict};
 use crate::child::{Arrival, HoldTheLine, Pumps, become_subreaper};
-use crate::clock::SystemClock;
-use crate::credentials::{Outlook, Policy, Watch};
+use crate::clock::{Clock, SystemClock};
+use crate::credentials::{Demands, Outlook, Watch};
 use crate::error::Error;
 use crate::guardian::{Guardian, Setting, Token};
 use crate::lease::session::Wait;
 use crate::lease::transition::{Candidate, Ending};
-use crate::lease::{Instant, LockName};
+use crate::lease::{Instant, Last, LockName};
 use crate::lock;
 use crate::report::Outlet;
 use crate::report::Reporter;
 use crate::report::event::{Ended, Event, Level};
+use crate::state_lock::Care;
 use crate::store::Store;
 
 pub use super::attend::Step;
@@ -40,7 +41,7 @@ pub struct Plan {
     /// When to stop.
     pub limits: Limits,
     /// The credentials that the commands will use, and what is asked of them.
-    pub credentials: (Policy, Outlook),
+    pub credentials: (Demands, Outlook),
     /// What runs before the command, when something must: `init`.
     pub first: Option<Step>,
     /// The command.
@@ -51,6 +52,8 @@ pub struct Plan {
     pub started: Instant,
     /// Seed for what is random.
     pub seed: u64,
+    /// How to look after Terraform's own state lock, where it has one that outlives it.
+    pub state: Option<Care>,
     /// What a guardian needs to know; `None`: the run has none.
     pub guardian: Option<Setting>,
     /// The right to send the one SIGINT.
@@ -112,12 +115,12 @@ pub async fn run(
         let text = format!("the system does not let us adopt what the command leaves behind: {error}");
         reporter.emit(Event::say(Level::Warn, text));
     }
-    let (hold, generation) = match plan.inherited {
-        Some(generation) => (None, generation),
+    let (hold, previous, generation) = match plan.inherited {
+        Some(generation) => (None, None, generation),
         None => match acquire(plan, &mut arrivals, clock, reporter).await {
-            Ok(hold) => {
+            Ok((hold, previous)) => {
                 let generation = hold.tenure.own.generation;
-                (Some(hold), generation)
+                (Some(hold), previous, generation)
             }
             Err(error) => {
                 return Report::failed(error, clock.mono().since(plan.started));
@@ -140,10 +143,11 @@ pub async fn run(
     if let Some(hold) = &hold {
         stop.note(Happening::Lease(hold.tenure.deadlines()), acquired_at);
     }
-    let (policy, outlook) = plan.credentials.clone();
+    let (demands, outlook) = plan.credentials.clone();
     let guardian = hold.as_ref().and_then(|hold| post(plan, hold, reporter));
     let mut scene = Scene {
         name: &plan.name,
+        store: plan.store.clone(),
         hold,
         stop,
         arrivals,
@@ -153,9 +157,21 @@ pub async fn run(
         env: environment(plan, generation),
         guardian,
         token: &plan.token,
-        credentials: Watch::new(policy, outlook),
+        credentials: Watch::new(demands, outlook),
     };
+    if let (Some(care), Some(last)) = (&plan.state, &previous)
+        && let Some(event) = care.after_previous(last, clock.now().wall).await
+    {
+        reporter.emit(event);
+    }
+    let from = clock.now().wall;
     let (result, pumps) = commands(plan, &mut scene).await;
+    if let (Some(care), Ok(verdict)) = (&plan.state, &result)
+        && care.may_have_left(verdict.ending.exit_code)
+        && let Some(event) = care.after_own(from, clock.now().wall).await
+    {
+        reporter.emit(event);
+    }
     let ending = match &result {
         Ok(verdict) => verdict.ending,
         Err(_) => Ending::NOTHING_RAN,
@@ -164,7 +180,12 @@ pub async fn run(
         depart::release(&mut hold.lock, ending, &plan.name, acquired_at, &hold.tenure, clock, reporter).await;
     }
     if let Some(guardian) = scene.guardian.take() {
-        guardian.dismiss();
+        if scene.hold.is_some() {
+            guardian.dismiss();
+        } else {
+            // Nobody here can release any more. Left without a word, it takes over.
+            drop(guardian);
+        }
     }
     let held = plan.inherited.is_none().then(|| clock.mono().since(acquired_at));
     let arrivals = Some(scene.arrivals);
@@ -176,7 +197,7 @@ async fn acquire(
     arrivals: &mut UnboundedReceiver<Arrival>,
     clock: SystemClock,
     reporter: &Reporter,
-) -> Result<Hold, Error> {
+) -> Result<(Hold, Option<Last>), Error> {
     let store = plan.store.describe();
     let mut lock = lock::start(
         plan.candidate.clone(),
@@ -193,10 +214,10 @@ async fn acquire(
         reporter,
         started: plan.started,
         deadline: plan.limits.deadline,
-        no_wait: plan.wait == Wait::Not,
+        wait: plan.wait,
     };
-    let tenure = waiting.acquire(&mut lock, arrivals).await?;
-    Ok(Hold { lock, tenure, trouble: None })
+    let (tenure, previous) = waiting.acquire(&mut lock, arrivals).await?;
+    Ok((Hold { lock, tenure, trouble: None, revived: 0 }, previous))
 }
 
 /// Posts the guardian. A run without one is a run all the same, and says so.

@@ -16,5 +16,6 @@ mod cli_folder;
 mod cli_log_file;
 mod credentials;
 mod lease_sim;
+mod state_lock;
 mod store_contract;
 mod support;

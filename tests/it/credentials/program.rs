@@ -1,8 +1,7 @@
 //! The program, run as a CI would run it, with nothing but what the test gives it.
 
-use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
@@ -152,9 +151,26 @@ pub(super) fn in_seconds(seconds: i64) -> String {
     format!("{at:.3}")
 }
 
-/// An executable script.
-pub(super) fn script(path: &Path, text: impl AsRef<OsStr>) {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::write(path, text.as_ref().as_encoded_bytes()).unwrap();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+/// AWS files whose profile `ops` has a credential process that lends `AKIDPROCESS1`, `AKIDPROCESS2`
+/// and so on for so many seconds each, counted from now; the last ones again and again. Each time
+/// it is asked it adds a line to `asked`. Gives back the configuration file.
+pub(super) fn lender(home: &Folder, seconds: &[i64]) -> PathBuf {
+    let file = |name: &str| home.path().join(name);
+    for (number, seconds) in (1..).zip(seconds) {
+        let keys = serde_json::json!({
+            "Version": 1, "AccessKeyId": format!("AKIDPROCESS{number}"), "Expiration": in_seconds(*seconds),
+            "SecretAccessKey": "secret-of-the-process", "SessionToken": "token-of-the-process",
+        });
+        std::fs::write(file(&format!("keys-{number}")), keys.to_string()).unwrap();
+    }
+    let script = format!(
+        "cd '{}' && echo asked >> asked && n=$(wc -l < asked)\n[ $n -le {last} ] || n={last}\ncat keys-$((n))\n",
+        home.path().display(),
+        last = seconds.len(),
+    );
+    std::fs::write(file("lender"), script).unwrap();
+    std::fs::write(file("asked"), "").unwrap();
+    let profile = format!("[profile ops]\ncredential_process = sh {}\n", file("lender").display());
+    std::fs::write(file("config"), profile).unwrap();
+    file("config")
 }

@@ -1,6 +1,6 @@
 //! `--role-arn`: the lock's own credentials, minted and renewed apart from the command's.
 
-use super::program::{Ended, Run, eventually, exec, until};
+use super::program::{Ended, Run, eventually, exec, lender, until};
 use super::stubs::{BEARER, Issuer, Sts};
 use crate::support::dynamo::{Engine, Shape};
 use crate::support::fault::Proxy;
@@ -168,4 +168,23 @@ fn a_named_profile_goes_before_what_the_job_could_mint() {
     assert_eq!(ended.code, Some(0), "{}", ended.text);
     assert!(world.sts.asked()[0].authorization.contains("Credential=AKIDOPS/"));
     assert!(world.issuer.asked().is_empty());
+}
+
+#[test]
+fn a_profile_that_lends_for_seconds_is_asked_again_as_long_as_the_run_lasts() {
+    let world = World::new(Issuer::start(&[]), Sts::lending_for(3600));
+    let config = lender(&world.home, &[4, 8, 3600]);
+    let go = world.home.path().join("go");
+    let endpoint = world.proxy.endpoint();
+    let options = ["--table", "locks", "--endpoint-url", &endpoint, "--profile", "ops", "--lease", "10s"];
+    let vars = [KEYS[0], KEYS[1], ("AWS_CONFIG_FILE", config.to_str().unwrap())];
+    let run = exec(&world.home, &options, &vars, &until(&go));
+    eventually("the third keys", || world.was_signed_with("AKIDPROCESS3"));
+    std::fs::write(&go, "").unwrap();
+    let ended = run.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.text);
+    assert!(ended.events("lock_lost").is_empty() && world.is_free(), "{}", ended.text);
+    assert!(world.was_signed_with("AKIDPROCESS1") && !world.was_signed_with("AKIDCOMMAND"));
+    // Its end is the lock's affair, and no reason to warn of the command's.
+    assert!(ended.events("credentials_expiring").is_empty(), "{}", ended.text);
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::program::{Ended, Run, eventually, exec, in_seconds, script, until};
+use super::program::{Ended, Run, eventually, exec, in_seconds, lender, until};
 use crate::support::folder::Folder;
 
 /// Ends with 7 when it is interrupted, after a word of good-bye.
@@ -36,29 +36,9 @@ impl World {
         exec(&self.home, &[&store[..], options].concat(), vars, script)
     }
 
-    /// A run whose keys come from a credential process that gives, one after the other, keys for
-    /// so many seconds; the last ones again and again. Each time it is asked it adds a line to
-    /// `asked`.
+    /// A run whose keys come from a profile, see [`lender`].
     fn profile(&self, seconds: &[i64], options: &[&str], child: &str) -> Run {
-        for (index, seconds) in seconds.iter().enumerate() {
-            let keys = serde_json::json!({
-                "Version": 1, "AccessKeyId": "AKIDPROCESS", "SecretAccessKey": "secret-of-the-process",
-                "SessionToken": "token-of-the-process", "Expiration": in_seconds(*seconds),
-            });
-            std::fs::write(self.file(&format!("keys-{}", index + 1)), keys.to_string()).unwrap();
-        }
-        let (lender, asked) = (self.file("lender"), self.file("asked"));
-        let text = format!(
-            "#!/bin/sh\ncd '{}' && echo asked >> asked && n=$(wc -l < asked)\n[ $n -le {last} ] || n={last}\ncat \
-             keys-$((n))\n",
-            self.home.path().display(),
-            last = seconds.len(),
-        );
-        script(&lender, text);
-        std::fs::write(&asked, "").unwrap();
-        let config = self.file("config");
-        let profile = format!("[profile ops]\ncredential_process = {}\n", lender.display());
-        std::fs::write(&config, profile).unwrap();
+        let config = lender(&self.home, seconds);
         let vars = [("AWS_CONFIG_FILE", config.to_str().unwrap()), ("AWS_PROFILE", "ops")];
         self.with(&vars, options, child)
     }
@@ -88,19 +68,19 @@ fn assert_says(ended: &Ended, parts: &[&str]) {
 #[test]
 fn a_session_that_is_too_short_starts_nothing_and_asks_for_no_lock() {
     let world = World::new();
-    let ended = world.run(300, &["--min-session", "10m"], "touch ran").end();
+    let expiration = in_seconds(300);
+    let vars = [&session()[..], &[("AWS_CREDENTIAL_EXPIRATION", expiration.as_str())]].concat();
+    let ended = world.with(&vars, &["--min-session", "10m"], "touch ran").end();
     assert_eq!(ended.code, Some(77), "{}", ended.text);
-    let expires = jiff::Timestamp::now() + SignedDuration::from_secs(300);
-    let hour = format!("{expires:.0}")[..13].to_owned();
+    let when = &expiration[.."2030-01-31T12:00:00".len()];
     assert_says(
         &ended,
-        &["AWS_SESSION_TOKEN", &hour, "--min-session asks for 10m", "nothing was locked or run"],
+        &["AWS_SESSION_TOKEN", when, "--min-session asks for 10m", "nothing was locked or run"],
     );
     assert!(!world.file("ran").exists() && !world.file("locks").exists());
     // The variable does the same.
-    let expiration = in_seconds(300);
-    let more = [("AWS_CREDENTIAL_EXPIRATION", expiration.as_str()), ("TFGUARD_MIN_SESSION", "10m")];
-    assert_eq!(world.with(&[&session(), &more[..]].concat(), &[], "touch ran").end().code, Some(77));
+    let vars = [&vars[..], &[("TFGUARD_MIN_SESSION", "10m")]].concat();
+    assert_eq!(world.with(&vars, &[], "touch ran").end().code, Some(77));
     assert!(!world.file("ran").exists());
 }
 
@@ -174,17 +154,17 @@ fn without_a_margin_the_user_is_warned_and_the_command_goes_on() {
     let [soon, over] = &ended.events("credentials_expiring")[..] else { panic!("{}", ended.text) };
     assert_eq!((&soon["@level"], &soon["stop_at"]), (&"warn".into(), &serde_json::Value::Null));
     assert!(soon["left_ms"].as_u64().unwrap() > 0 && over["left_ms"] == 0, "{soon} {over}");
-    assert_says(&ended, &["expire in", "--stop-before-expiry", "expired 1s ago", "errored.tfstate"]);
+    assert_says(&ended, &["expire in", "--stop-before-expiry", "credentials expired", "errored.tfstate"]);
 }
 
 #[test]
 fn with_a_margin_the_command_is_interrupted_once_and_may_finish() {
     let world = World::new();
     let started = Timestamp::now();
-    let ended = world.run(9, &["--stop-before-expiry", "6s"], STOPPABLE).end();
+    let ended = world.run(12, &["--stop-before-expiry", "6s"], STOPPABLE).end();
     assert_eq!(ended.code, Some(7), "{}", ended.text);
     let took = Timestamp::now().duration_since(started);
-    assert!(took > SignedDuration::from_secs(2) && took < SignedDuration::from_secs(8), "{took}");
+    assert!(took > SignedDuration::from_secs(5) && took < SignedDuration::from_secs(11), "{took}");
     let stops = ended.events("output").into_iter().filter(|line| line["line"] == "stopping").count();
     assert_eq!(stops, 1, "{}", ended.text);
     assert_says(&ended, &["is stopped gracefully in", "about to expire (--stop-before-expiry)"]);
@@ -204,8 +184,8 @@ fn what_would_be_stopped_at_once_is_not_started() {
 #[test]
 fn a_profile_that_renews_its_keys_stops_nothing() {
     let world = World::new();
-    let end = Timestamp::now() + SignedDuration::from_secs(9);
-    let run = world.profile(&[9, 3600], &["--stop-before-expiry", "6s"], &until(&world.file("go")));
+    let end = Timestamp::now() + SignedDuration::from_secs(12);
+    let run = world.profile(&[12, 3600], &["--stop-before-expiry", "6s"], &until(&world.file("go")));
     run.wait_for("child_started");
     eventually("the end of the first keys", || Timestamp::now() > end);
     std::fs::write(world.file("go"), "").unwrap();
@@ -218,7 +198,7 @@ fn a_profile_that_renews_its_keys_stops_nothing() {
 #[test]
 fn a_profile_that_does_not_renew_stops_the_command() {
     let world = World::new();
-    let ended = world.profile(&[9], &["--stop-before-expiry", "6s"], STOPPABLE).end();
+    let ended = world.profile(&[12], &["--stop-before-expiry", "6s"], STOPPABLE).end();
     assert_eq!(ended.code, Some(7), "{}", ended.text);
     assert!(world.asked() >= 2, "it was not asked again");
     assert_says(&ended, &["about to expire (--stop-before-expiry)"]);

@@ -12,14 +12,14 @@ const WARNING: Duration = Duration::from_secs(10 * 60);
 
 /// `--min-session` and `--stop-before-expiry`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Policy {
+pub struct Demands {
     /// Nothing is started with credentials that are known to expire sooner.
     pub min_session: Option<Duration>,
     /// The child is stopped this long before they are known to expire.
     pub stop_before: Option<Duration>,
 }
 
-impl Policy {
+impl Demands {
     /// Whether the user wants to know so much that credentials may be asked for.
     pub fn asks(&self) -> bool {
         self.min_session.is_some() || self.stop_before.is_some()
@@ -104,42 +104,42 @@ mod tests {
 
     #[test]
     fn a_session_that_is_too_short_is_named_with_what_to_do() {
-        let policy = Policy { min_session: Some(30 * MINUTE), stop_before: None };
-        assert_eq!(policy.shortfall(&until(30), at(0)), None);
-        let text = policy.shortfall(&until(29), at(0)).unwrap();
+        let demands = Demands { min_session: Some(30 * MINUTE), stop_before: None };
+        assert_eq!(demands.shortfall(&until(30), at(0)), None);
+        let text = demands.shortfall(&until(29), at(0)).unwrap();
         for part in
             ["AWS_SESSION_TOKEN", "29m", "2027-01-15T08:29:00Z", "--min-session asks for 30m", "log in"]
         {
             assert!(text.contains(part), "{part}: {text}");
         }
-        assert!(policy.shortfall(&until(-5), at(0)).unwrap().contains("expired 5m ago"));
+        assert!(demands.shortfall(&until(-5), at(0)).unwrap().contains("expired 5m ago"));
     }
 
     #[test]
     fn nothing_is_started_that_would_be_stopped_at_once() {
-        let policy = Policy { min_session: Some(MINUTE), stop_before: Some(5 * MINUTE) };
-        assert!(policy.shortfall(&until(4), at(0)).unwrap().contains("--stop-before-expiry"));
-        assert_eq!(policy.shortfall(&until(6), at(0)), None);
+        let demands = Demands { min_session: Some(MINUTE), stop_before: Some(5 * MINUTE) };
+        assert!(demands.shortfall(&until(4), at(0)).unwrap().contains("--stop-before-expiry"));
+        assert_eq!(demands.shortfall(&until(6), at(0)), None);
     }
 
     #[test]
     fn only_what_is_known_and_asked_for_is_held_against_a_run() {
-        assert_eq!(Policy::default().shortfall(&until(-1), at(0)), None);
-        let policy = Policy { min_session: Some(MINUTE), stop_before: None };
+        assert_eq!(Demands::default().shortfall(&until(-1), at(0)), None);
+        let demands = Demands { min_session: Some(MINUTE), stop_before: None };
         let open = Outlook { source: Source::Elsewhere, end: End::Open };
         let unknown = Outlook { source: Source::Environment, end: End::Unknown("no time".into()) };
-        assert_eq!((policy.shortfall(&open, at(0)), policy.shortfall(&unknown, at(0))), (None, None));
-        assert_eq!((policy.uncheckable(&open), Policy::default().uncheckable(&unknown)), (None, None));
-        let text = policy.uncheckable(&unknown).unwrap();
+        assert_eq!((demands.shortfall(&open, at(0)), demands.shortfall(&unknown, at(0))), (None, None));
+        assert_eq!((demands.uncheckable(&open), Demands::default().uncheckable(&unknown)), (None, None));
+        let text = demands.uncheckable(&unknown).unwrap();
         assert!(text.contains("--min-session has no effect") && text.contains("no time"), "{text}");
     }
 
     #[test]
     fn a_margin_moves_the_warning_ahead_of_itself() {
-        let policy = Policy { min_session: None, stop_before: Some(5 * MINUTE) };
-        assert_eq!((policy.warn_at(at(60)), policy.stop_at(at(60))), (at(45), Some(at(55))));
-        assert_eq!((Policy::default().warn_at(at(60)), Policy::default().stop_at(at(60))), (at(50), None));
-        let endless = Policy { min_session: None, stop_before: Some(Duration::MAX) };
+        let demands = Demands { min_session: None, stop_before: Some(5 * MINUTE) };
+        assert_eq!((demands.warn_at(at(60)), demands.stop_at(at(60))), (at(45), Some(at(55))));
+        assert_eq!((Demands::default().warn_at(at(60)), Demands::default().stop_at(at(60))), (at(50), None));
+        let endless = Demands { min_session: None, stop_before: Some(Duration::MAX) };
         assert_eq!(endless.stop_at(at(0)), Some(Timestamp::MIN));
     }
 }
