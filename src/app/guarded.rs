@@ -11,6 +11,7 @@ use super::{inherit, setup};
 use crate::child::{Arrival, Target as Aim, Terminal};
 use crate::cli::{Action, Config, Format, Wait as CliWait};
 use crate::clock::{Clock, SystemClock};
+use crate::credentials::{Demands, Outlook};
 use crate::error::Error;
 use crate::guardian::{Setting, Token};
 use crate::lease::session::Wait;
@@ -118,6 +119,8 @@ async fn plan(
     for text in &target.warnings {
         reporter.emit(Event::say(Level::Warn, text.clone()));
     }
+    // Before the lock is asked for: nobody is to wait for a run that cannot work.
+    let outlook = outlook(config.credentials, &target.lock, reporter).await?;
     let store = setup::open(&target.store, &target.lock).await?;
     let inherited = inherit::generation(&target.lock, config.mode, store.as_ref()).await?;
     let shown = command.shown.join(" ");
@@ -157,6 +160,7 @@ async fn plan(
             on_lease_lost: config.on_lease_lost,
             deadline: config.deadline.map(|deadline| started.mono + deadline),
         },
+        credentials: (config.credentials, outlook),
         first,
         command,
         inherited,
@@ -166,6 +170,18 @@ async fn plan(
         guardian: Some(guardian),
         token,
     })
+}
+
+/// How long the credentials last that the command will use.
+async fn outlook(demands: Demands, lock: &LockName, reporter: &Reporter) -> Result<Outlook, Error> {
+    let outlook = Outlook::find(&setup::env_text, demands.asks()).await;
+    if let Some(why) = demands.shortfall(&outlook, setup::wall()) {
+        return Err(Error::Credentials(format!("lock {lock}: {why}; nothing was locked or run")));
+    }
+    if let Some(text) = demands.uncheckable(&outlook) {
+        reporter.emit(Event::say(Level::Warn, text));
+    }
+    Ok(outlook)
 }
 
 /// Terraform or OpenTofu, found.

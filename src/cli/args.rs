@@ -202,6 +202,10 @@ pub struct Options {
     /// AWS profile [TFGUARD_PROFILE]
     #[arg(long, value_name = "P", help_heading = "Store")]
     pub profile: Option<String>,
+    /// Role to work as at the lock's table; in a GitHub job with an identity token of its own
+    /// [TFGUARD_ROLE_ARN]
+    #[arg(long, value_name = "ARN", help_heading = "Store")]
+    pub role_arn: Option<String>,
     /// Folder of the local store [TFGUARD_LOCAL_DIR] [default: .tfguard beside local state, else
     /// the user's state directory]
     #[arg(long, value_name = "DIR", help_heading = "Store")]
@@ -217,6 +221,14 @@ pub struct Options {
     /// Stop the child gracefully this long after the start [TFGUARD_DEADLINE] [default: never]
     #[arg(long, value_name = "D", help_heading = "Child")]
     pub deadline: Option<String>,
+    /// Start nothing when the child's AWS credentials are known to expire sooner; 77
+    /// [TFGUARD_MIN_SESSION] [default: not checked]
+    #[arg(long, value_name = "D", help_heading = "Child")]
+    pub min_session: Option<String>,
+    /// Stop the child gracefully this long before its AWS credentials are known to expire
+    /// [TFGUARD_STOP_BEFORE_EXPIRY] [default: only warn]
+    #[arg(long, value_name = "D", help_heading = "Child")]
+    pub stop_before_expiry: Option<String>,
     /// Terraform to run [TFGUARD_TERRAFORM_BIN] [default: terraform, then tofu, from PATH]
     #[arg(long, value_name = "PATH", help_heading = "Child")]
     pub terraform_bin: Option<PathBuf>,
@@ -266,10 +278,13 @@ impl Options {
             region: after.region.or(self.region),
             endpoint_url: after.endpoint_url.or(self.endpoint_url),
             profile: after.profile.or(self.profile),
+            role_arn: after.role_arn.or(self.role_arn),
             local_dir: after.local_dir.or(self.local_dir),
             stop_timeout: after.stop_timeout.or(self.stop_timeout),
             on_lease_lost: after.on_lease_lost.or(self.on_lease_lost),
             deadline: after.deadline.or(self.deadline),
+            min_session: after.min_session.or(self.min_session),
+            stop_before_expiry: after.stop_before_expiry.or(self.stop_before_expiry),
             terraform_bin: after.terraform_bin.or(self.terraform_bin),
             init: after.init.or(self.init),
             free_state_lock: after.free_state_lock.or(self.free_state_lock),

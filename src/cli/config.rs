@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::target::Wish;
+use crate::credentials::Demands;
 use crate::lease::{Lease, Mode};
 use crate::report::Level;
 use crate::state_lock::Policy;
@@ -128,6 +129,8 @@ pub struct Config {
     pub on_lease_lost: OnLeaseLost,
     /// When to stop the child, counted from the start.
     pub deadline: Option<Duration>,
+    /// What the child's AWS credentials have to be good for.
+    pub credentials: Demands,
     /// The Terraform to run: absolute, or a bare name to look for on `PATH`.
     pub terraform_bin: Option<PathBuf>,
     /// Where messages go.

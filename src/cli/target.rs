@@ -38,6 +38,8 @@ pub struct Wish {
     pub endpoint_url: Option<String>,
     /// `--profile`
     pub profile: Option<String>,
+    /// `--role-arn`
+    pub role_arn: Option<String>,
     /// `--local-dir`, absolute.
     pub local_dir: Option<PathBuf>,
 }
@@ -164,6 +166,7 @@ fn dynamodb(wish: &Wish) -> Option<StoreSpec> {
         region: wish.region.clone(),
         endpoint_url: wish.endpoint_url.clone(),
         profile: wish.profile.clone(),
+        role_arn: wish.role_arn.clone(),
     }))
 }
 

@@ -95,6 +95,9 @@ pub(super) fn message(event: &Event, now: Timestamp) -> Vec<String> {
         Event::ChildExited { ended: Ended::Signal(number), argv } => {
             one(format!("`{}` was ended by {}", command(argv), human::signal(*number)))
         }
+        Event::CredentialsExpiring { credentials, expires, stop } => {
+            expiring(credentials, *expires, *stop, now)
+        }
         Event::StateLockFreed { id, path, who, created } => one(format!(
             "freed Terraform's own lock on the state {} (ID {}), which {} took {} ago and left when it died",
             escape::line(path),
@@ -113,6 +116,33 @@ pub(super) fn message(event: &Event, now: Timestamp) -> Vec<String> {
             one(format!("{words}: exit code {exit_code}, waited {}{held}", human::duration(*waited)))
         }
     }
+}
+
+fn expiring(credentials: &str, expires: Timestamp, stop: Option<Timestamp>, now: Timestamp) -> Vec<String> {
+    let credentials = escape::line(credentials);
+    if expires <= now {
+        return vec![
+            format!(
+                "the command's AWS credentials expired {} ago ({expires:.0}): {credentials}",
+                human::since(expires, now)
+            ),
+            "its requests to AWS fail from now on, the writing of its state among them; should it leave an \
+             errored.tfstate behind, keep it: it is pushed with `terraform state push errored.tfstate`"
+                .to_owned(),
+        ];
+    }
+    let left = human::duration(human::until(expires, now));
+    let next = match stop {
+        Some(stop) if stop <= now => "it is being stopped".to_owned(),
+        Some(stop) => format!(
+            "it is stopped gracefully in {}, while it can still write its state (--stop-before-expiry)",
+            human::duration(human::until(stop, now))
+        ),
+        None => "it goes on; what is not done by then fails, the writing of its state included. Let the CI \
+                 mint credentials that last longer, or give --stop-before-expiry"
+            .to_owned(),
+    };
+    vec![format!("the command's AWS credentials expire in {left} ({expires:.0}): {credentials}; {next}")]
 }
 
 fn name(lock: &LockName) -> String {
@@ -212,6 +242,7 @@ tfguard: lock prod released after 2m 3s
 tfguard: running `terraform apply` (pid 12)
 tfguard: `terraform apply` exited with code 2
 tfguard: `terraform apply` was ended by SIGKILL
+tfguard: warning: the command's AWS credentials expire in 10m (1970-01-01T00:12:30Z): the session in AWS_SESSION_TOKEN; it is being stopped
 tfguard: SIGINT received: the child was interrupted once and finishes what it has begun
 tfguard: SIGTERM received: not passed on, the child is stopping already and a second signal could lose state
 tfguard: SIGHUP received: cancelled, nothing more is started

@@ -14,6 +14,7 @@ use crate::child::{
     Stdout, Target, Terminal, same_open_file, spawn,
 };
 use crate::clock::{Clock, SystemClock};
+use crate::credentials;
 use crate::error::Error;
 use crate::escape;
 use crate::guardian::{Guardian, Relief, Token};
@@ -88,6 +89,8 @@ pub(super) struct Scene<'a> {
     pub(super) guardian: Option<Guardian>,
     /// The right to send the one SIGINT.
     pub(super) token: &'a Token,
+    /// How long the child's credentials last.
+    pub(super) credentials: credentials::Watch,
 }
 
 /// What woke us.
@@ -97,6 +100,7 @@ enum Wake {
     Update(Option<Update>),
     Marker,
     Hangup,
+    Credentials(credentials::Notice),
     Time,
 }
 
@@ -104,6 +108,8 @@ impl Scene<'_> {
     /// Runs `step` to its end. When this returns, nothing of it is alive; its last output may
     /// still be on its way to a slow reader, which the pumps that come back see to.
     pub(super) async fn attend(&mut self, step: &Step) -> Result<(Ended, Pumps), Error> {
+        // Before the rest, since it may take its time.
+        self.credentials_suffice().await?;
         self.may_start()?;
         let mut terminal =
             if step.interactive && self.outlet.is_text() { Terminal::open_foreground() } else { None };
@@ -173,6 +179,10 @@ impl Scene<'_> {
                     self.handle(Happening::Marker, on_terminal, &running).await;
                 }
                 Wake::Hangup => self.handle(Happening::Signal("SIGHUP"), on_terminal, &running).await,
+                Wake::Credentials(notice) => {
+                    let happening = self.hear_of_credentials(notice);
+                    self.handle(happening, on_terminal, &running).await;
+                }
                 Wake::Time => {
                     self.handle(Happening::Tick, on_terminal, &running).await;
                     if resume_at.is_some_and(|at| at <= self.clock.mono()) {
@@ -196,6 +206,32 @@ impl Scene<'_> {
         pumps.finished(DRAIN).await;
         self.emit(Event::ChildExited { ended, argv: step.shown.clone() });
         Ok((ended, pumps))
+    }
+
+    /// Whether the credentials that the child will use last as long as the user asks for. The wait
+    /// for the lock may have used them up.
+    async fn credentials_suffice(&mut self) -> Result<(), Error> {
+        if let Some(why) = self.credentials.shortfall(&self.clock).await {
+            return Err(Error::Credentials(format!("lock {}: {why}; nothing more was started", self.name)));
+        }
+        let now = self.clock.now();
+        self.stop.note(Happening::Credentials(self.credentials.stop_at(now)), now.mono);
+        Ok(())
+    }
+
+    /// Says how the child's credentials stand, and gives back what follows for the child.
+    fn hear_of_credentials(&self, notice: credentials::Notice) -> Happening {
+        self.emit(match notice {
+            credentials::Notice::Expiring { credentials, expires, stop } => {
+                Event::CredentialsExpiring { credentials, expires, stop }
+            }
+            credentials::Notice::Renewed { credentials, until } => {
+                let until = until.map_or("without a known end".to_owned(), |at| format!("until {at:.0}"));
+                let text = format!("the command's AWS credentials can be renewed, {until}: {credentials}");
+                Event::say(Level::Debug, text)
+            }
+        });
+        Happening::Credentials(self.credentials.stop_at(self.clock.now()))
     }
 
     /// Whether a child may be started now: nobody wants us to stop, and the lease is good.
@@ -226,6 +262,11 @@ impl Scene<'_> {
             Some(Why::Signal(name)) => Err(cancelled(name)),
             Some(Why::Deadline) => Err(Error::NotAcquired(format!(
                 "lock {}: the run's --deadline came before the command was started",
+                self.name
+            ))),
+            Some(Why::Expiry) => Err(Error::Credentials(format!(
+                "lock {}: the command's AWS credentials are too near to their end (--stop-before-expiry); nothing more \
+                 was started",
                 self.name
             ))),
             Some(_) => Err(self.lost_before_start()),
@@ -326,6 +367,7 @@ impl Scene<'_> {
             Some(InterruptSeen) = markers.recv() => Wake::Marker,
             arrival = self.arrivals.recv() => Wake::Arrival(arrival),
             update = update => Wake::Update(update),
+            notice = self.credentials.next(&clock) => Wake::Credentials(notice),
             () = async { match hangup {
                 Some(hangup) => hangup.gone().await,
                 None => std::future::pending().await,

@@ -13,6 +13,7 @@ use super::stop::{Happening, Limits, Stop};
 use super::verdict::{self, Verdict};
 use crate::child::{Arrival, HoldTheLine, Pumps, become_subreaper};
 use crate::clock::{Clock, SystemClock};
+use crate::credentials::{Demands, Outlook, Watch};
 use crate::error::Error;
 use crate::guardian::{Guardian, Setting, Token};
 use crate::lease::session::Wait;
@@ -41,6 +42,8 @@ pub struct Plan {
     pub wait: Wait,
     /// When to stop.
     pub limits: Limits,
+    /// The credentials that the commands will use, and what is asked of them.
+    pub credentials: (Demands, Outlook),
     /// What runs before the command, when something must: `init`.
     pub first: Option<Step>,
     /// The command.
@@ -142,6 +145,7 @@ pub async fn run(
     if let Some(hold) = &hold {
         stop.note(Happening::Lease(hold.tenure.deadlines()), acquired_at);
     }
+    let (demands, outlook) = plan.credentials.clone();
     let guardian = hold.as_ref().and_then(|hold| post(plan, hold, reporter));
     let mut scene = Scene {
         name: &plan.name,
@@ -155,6 +159,7 @@ pub async fn run(
         env: environment(plan, generation),
         guardian,
         token: &plan.token,
+        credentials: Watch::new(demands, outlook),
     };
     let from = clock.now().wall;
     let (result, pumps) = commands(plan, previous.as_ref(), &mut scene).await;

@@ -11,8 +11,8 @@
 //!   received` by itself ours would be its second.
 //! - At a terminal the child is in the foreground and gets its Ctrl-C from the terminal. A signal
 //!   that reaches us there was meant for us alone and is passed on at once.
-//! - A lease that is at risk for L/2, or lost, a deadline and a closed terminal are interrupts too:
-//!   the same one.
+//! - A lease that is at risk for L/2, or lost, a deadline, credentials that are about to expire and
+//!   a closed terminal are interrupts too: the same one.
 //! - 0.9 L after the newest heartbeat that took effect, or when a stop takes longer than
 //!   `--stop-timeout`, what is left of the child is killed.
 //! - With `--on-lease-lost continue` the lease neither interrupts nor kills: it is said, loudly, and
@@ -37,6 +37,8 @@ pub enum Happening {
     Marker,
     /// The lease lasts this long from now on.
     Lease(Deadlines),
+    /// The child's credentials require it to be stopped at this instant; `None`: at no known one.
+    Credentials(Option<Instant>),
     /// The lock is not ours any more.
     Lost,
     /// The child was stopped because it reached for a terminal that it does not have.
@@ -73,6 +75,8 @@ pub enum Why {
     Lost,
     /// `--deadline` has come.
     Deadline,
+    /// `--stop-before-expiry` has come.
+    Expiry,
     /// The stop took longer than `--stop-timeout`.
     StopTimeout,
     /// It cannot go on without a terminal.
@@ -89,6 +93,7 @@ impl Why {
             Self::AtRisk => "the heartbeat has not reached the lock store for too long",
             Self::Lost => "the lock is not ours any more",
             Self::Deadline => "the run's --deadline has come",
+            Self::Expiry => "its AWS credentials are about to expire (--stop-before-expiry)",
             Self::StopTimeout => "it did not stop within --stop-timeout",
             Self::Frozen => "it reaches for the terminal, which a run in the background does not have",
             Self::Orphaned => "its supervisor was killed",
@@ -140,6 +145,8 @@ pub struct Stop {
     limits: Limits,
     stage: Stage,
     lease: Option<Deadlines>,
+    /// When the credentials require a stop.
+    expiry: Option<Instant>,
     warned: bool,
     /// Terraform showed that it was interrupted.
     marker: bool,
@@ -157,6 +164,7 @@ impl Stop {
             limits,
             stage: Stage::Running,
             lease: None,
+            expiry: None,
             warned: false,
             marker: false,
             why: None,
@@ -224,14 +232,16 @@ impl Stop {
             Stage::Listening { until, .. } => Some(until),
             _ => None,
         };
-        let deadline = self.limits.deadline.filter(|_| self.stage == Stage::Running);
+        let running = self.stage == Stage::Running;
+        let deadline = self.limits.deadline.filter(|_| running);
+        let expiry = self.expiry.filter(|_| running);
         let lease = self.lease.filter(|_| !self.killed()).and_then(|lease| match self.stage {
             _ if !self.warned && !self.lost => Some(lease.warn),
             _ if self.goes_on() => (!self.continued).then_some(lease.stop),
             Stage::Running | Stage::Listening { .. } => Some(lease.stop),
             Stage::Stopping { .. } | Stage::Killed => Some(lease.kill),
         });
-        [kill, listening, deadline, lease].into_iter().flatten().min()
+        [kill, listening, deadline, expiry, lease].into_iter().flatten().min()
     }
 
     /// What follows. `terminal`: the child has the terminal.
@@ -248,6 +258,7 @@ impl Stop {
                 self.warned &= now >= deadlines.warn;
                 self.continued &= now >= deadlines.stop;
             }
+            Happening::Credentials(at) => self.expiry = at,
             Happening::Lost => {
                 self.lost = true;
                 self.continued = false;
@@ -333,6 +344,9 @@ impl Stop {
         }
         if self.limits.deadline.is_some_and(|deadline| now >= deadline) {
             self.interrupt(Why::Deadline, now, effects);
+        }
+        if self.expiry.is_some_and(|expiry| now >= expiry) {
+            self.interrupt(Why::Expiry, now, effects);
         }
         if let (Stage::Stopping { since }, Some(timeout)) = (self.stage, self.limits.stop_timeout)
             && now >= since + timeout
@@ -546,5 +560,18 @@ mod tests {
         assert_eq!(stop.handle(Happening::Tick, false, at(8.0)), []);
         let effects = stop.handle(Happening::Signal("SIGTERM"), false, at(8.0));
         assert_eq!(effects, [Effect::Signal("SIGTERM", SignalAction::Swallowed)]);
+    }
+
+    #[test]
+    fn credentials_that_run_out_interrupt_once_unless_they_are_renewed() {
+        let mut stop = leased(Limits::default());
+        assert_eq!(stop.handle(Happening::Credentials(Some(at(7.0))), false, at(1.0)), []);
+        assert_eq!(stop.wake_at(), Some(at(7.0)));
+        assert_eq!(stop.handle(Happening::Credentials(Some(at(9.0))), false, at(6.0)), []);
+        assert_eq!(stop.handle(Happening::Tick, false, at(8.0)), []);
+        assert_eq!(stop.handle(Happening::Tick, false, at(9.0)), [Effect::Interrupt(Why::Expiry)]);
+        assert_eq!(stop.handle(Happening::Tick, false, at(10.0)), []);
+        assert_eq!(stop.reason(), Some(Why::Expiry));
+        assert!(!stop.lease_failed());
     }
 }

@@ -16,6 +16,7 @@ mod cli_file;
 mod cli_find;
 mod cli_folder;
 mod cli_log_file;
+mod credentials;
 mod e2e;
 mod guardian;
 mod lease_sim;
