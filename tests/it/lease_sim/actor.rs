@@ -104,6 +104,8 @@ pub(super) struct Actor {
     pub(super) request: u64,
     /// Number of writes sent.
     pub(super) writes: u64,
+    /// It has seen that somebody holds the lock.
+    pub(super) seen: bool,
     /// Its child.
     pub(super) child: Child,
     /// Everything it was told, and when.
@@ -139,6 +141,7 @@ impl Actor {
             session: None,
             request: 0,
             writes: 0,
+            seen: false,
             child: Child::None,
             notices: Vec::new(),
             finished: None,

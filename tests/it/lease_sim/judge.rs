@@ -131,7 +131,9 @@ impl Judge {
                         return Err(format!("{own} changed its entry and its beat did not rise"));
                     }
                 }
-                Author::Operator(subject) if subject == name => gone.extend(next.is_none().then(|| name.clone())),
+                Author::Operator(subject) if subject == name => {
+                    gone.extend(next.is_none().then(|| name.clone()))
+                }
                 _ => match next {
                     Some(next) if next == holder => {}
                     Some(_) => return Err(format!("{author:?} changed the entry of {name}")),
@@ -170,7 +172,9 @@ impl Judge {
             .map(|holder| holder.session.as_str())
             .collect();
         if expected.get(..granted.len()) != Some(&granted[..]) {
-            return Err(format!("granted {granted:?} out of order; the queue was {expected:?} (gone {gone:?})"));
+            return Err(format!(
+                "granted {granted:?} out of order; the queue was {expected:?} (gone {gone:?})"
+            ));
         }
         let mut rest: Vec<&str> = expected.split_off(granted.len());
         let arrived = matches!(old.standing(subject), Standing::Absent)
@@ -192,7 +196,8 @@ impl Judge {
             after.holders.iter().filter(|holder| old.holder(&holder.session).is_some()).collect();
         for holder in after.holders.iter().filter(|holder| old.holder(&holder.session).is_none()) {
             let name = &holder.session;
-            let returns = self.signs.get(name).is_some_and(|(_, generation, _)| *generation == holder.generation);
+            let returns =
+                self.signs.get(name).is_some_and(|(_, generation, _)| *generation == holder.generation);
             if holder.phase == Phase::Active {
                 if !matches!(author, Author::Session(own) if own == name) {
                     return Err(format!("{author:?} made {name} an active holder"));

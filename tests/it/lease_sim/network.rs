@@ -45,14 +45,8 @@ pub(super) struct Network {
 
 impl Network {
     /// Local files: at most two milliseconds, nothing goes wrong.
-    pub(super) const FAST: Self = Self {
-        latency: (MS / 20, MS),
-        tail: 0,
-        lost: 0,
-        answer_lost: 0,
-        delayed: 0,
-        throttled: 0,
-    };
+    pub(super) const FAST: Self =
+        Self { latency: (MS / 20, MS), tail: 0, lost: 0, answer_lost: 0, delayed: 0, throttled: 0 };
 
     /// A database in the same region on a good day.
     pub(super) const CLOUD: Self = Self { latency: (3 * MS / 2, 30 * MS), tail: 5, ..Self::FAST };

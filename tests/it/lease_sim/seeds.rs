@@ -50,7 +50,10 @@ fn tell(seed: u64) -> Result<(), String> {
     world.trace = Some(VecDeque::new());
     let verdict = world.play();
     verdict.map_err(|broken| {
-        format!("{}{broken}\nreplay: TFGUARD_SIM_SEED={seed} cargo test --test it lease_sim::seeds", world.story())
+        format!(
+            "{}{broken}\nreplay: TFGUARD_SIM_SEED={seed} cargo test --test it lease_sim::seeds",
+            world.story()
+        )
     })
 }
 
@@ -94,8 +97,10 @@ impl World {
             }
         }
         world.at(CALM, Event::Calm);
-        // The one who comes last finds out whether the lock can still be had.
-        world.add(Plan::new(CALM + rng.u64(0..SEC)).work(MS));
+        // The one who comes last finds out whether the lock can still be had. It has seen no
+        // holder, so it must not come while one may still have to put its record back.
+        let last = if vanishing { CALM + 80 * SEC } else { CALM + rng.u64(0..SEC) };
+        world.add(Plan::new(last).work(MS));
         world
     }
 

@@ -8,7 +8,7 @@ use tfguard::lease::transition::{self, Ending};
 use tfguard::lease::{Intervention, Outcome, Record};
 
 use super::actor::{Actor, Child, Plan};
-use super::clock::{LocalClock, Nanos};
+use super::clock::{LocalClock, MS, Nanos};
 use super::judge::{Author, Judge, Verdict};
 use super::network::{Fate, Network};
 
@@ -239,9 +239,7 @@ impl World {
             Event::Remove(who) => {
                 let wall = self.actors[who].now(self.now).wall;
                 let name = self.actors[who].name.clone();
-                self.operate(&name, |record| {
-                    transition::remove(record, &name, &Self::operator(wall), wall)
-                })
+                self.operate(&name, |record| transition::remove(record, &name, &Self::operator(wall), wall))
             }
             Event::Calm => {
                 self.network = self.network.calm();
@@ -251,9 +249,15 @@ impl World {
         }
     }
 
-    /// The record goes, and with it every write-on-absence that was sent before and has not
+    /// The record goes, once everyone has seen that it was held: those who have not cannot know,
+    /// and the protocol promises nothing for them. With it goes every write-on-absence that was sent before and has not
     /// landed: no protocol can tell the second absence from the first one.
     fn delete(&mut self) {
+        let innocent = |actor: &Actor| !actor.is_over() && actor.session.is_some() && !actor.seen;
+        if self.record.is_none() || self.actors.iter().any(innocent) {
+            self.at(self.now + 50 * MS, Event::Delete);
+            return;
+        }
         self.record = None;
         self.events.retain(|_, event| {
             !matches!(event, Event::Land { what: Request::Write { expected: None, .. }, .. })
@@ -297,6 +301,7 @@ impl World {
             Event::Answer { request, answer, .. } if request == actor.request => {
                 // Answered: a timeout of the same request comes too late now.
                 actor.request += 1;
+                actor.seen |= shows_holder(&answer);
                 session.answered(answer, now);
             }
             Event::Wake(_) if actor.wake == Some(self.now) => {
@@ -317,7 +322,8 @@ impl World {
     /// Does all that the session asks for, and what a supervisor owes its child.
     fn settle(&mut self, who: usize) -> Verdict {
         loop {
-            while let Some(output) = self.actors[who].session.as_mut().and_then(tfguard::lease::Session::poll) {
+            while let Some(output) = self.actors[who].session.as_mut().and_then(tfguard::lease::Session::poll)
+            {
                 self.note(|| format!("  s{who}: {output:?}"));
                 match output {
                     Output::Send { request, timeout } => self.send(who, request, timeout),
@@ -367,7 +373,8 @@ impl World {
         }
         let actor = &mut self.actors[who];
         let Some(session) = &mut actor.session else { return Ok(false) };
-        if let (Child::Running { ends, interrupted, guard }, Some(deadlines)) = (&mut actor.child, deadlines) {
+        if let (Child::Running { ends, interrupted, guard }, Some(deadlines)) = (&mut actor.child, deadlines)
+        {
             if now.mono >= deadlines.kill {
                 actor.child = Child::Dead { killed: true };
                 self.judge.child_ended(&actor.name);
@@ -497,5 +504,15 @@ impl World {
         let after = self.record.as_ref().unwrap();
         self.judge.landed(self.now, Author::Session(&self.actors[who].name), before.as_ref(), after)?;
         Ok(Answer::Written)
+    }
+}
+
+fn shows_holder(answer: &Answer) -> bool {
+    match answer {
+        Answer::Read(record) | Answer::Conflict(record) => {
+            record.as_ref().is_some_and(|record| !record.is_free())
+        }
+        Answer::Written => true,
+        Answer::Failed { .. } => false,
     }
 }
