@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::identity::Identity;
+use super::identity::{self, Identity};
 use super::time::{GRANT_PATIENCE, Lease};
 
 /// The only record layout this version reads and writes.
@@ -112,6 +112,13 @@ pub struct Intervention {
     pub reason: String,
     /// When, by the operator's wall clock.
     pub at: Timestamp,
+}
+
+impl Intervention {
+    /// Cut to what a record has room for.
+    pub(super) fn fitted(&self) -> Self {
+        Self { by: identity::cut(&self.by, 80), reason: identity::cut(&self.reason, 160), at: self.at }
+    }
 }
 
 /// A session that owns the lock, alone or with others.
