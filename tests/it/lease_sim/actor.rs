@@ -63,11 +63,6 @@ impl Plan {
     pub(super) fn wait(self, wait: Wait) -> Self {
         Self { wait, ..self }
     }
-
-    /// The same with a lease of this many seconds.
-    pub(super) fn lease(self, seconds: u64) -> Self {
-        Self { lease: Duration::from_secs(seconds), ..self }
-    }
 }
 
 /// The child of a run.

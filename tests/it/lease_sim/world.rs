@@ -63,8 +63,6 @@ pub(super) struct Outage {
 pub(super) struct Sent<'a> {
     /// Who sends it.
     pub(super) who: usize,
-    /// When.
-    pub(super) now: Nanos,
     /// What, with the record it would write.
     pub(super) what: &'a Request,
 }
@@ -163,6 +161,25 @@ impl World {
             Some(actor) => Err(format!("{} starved: still not over at the end", actor.name)),
             None => Ok(()),
         }
+    }
+
+    /// One supervisor cannot reach the store for a while.
+    pub(super) fn cut_off(&mut self, who: usize, from: Nanos, until: Nanos) {
+        self.outages.push(Outage { from, until, who: Some(who), says_so: false });
+    }
+
+    /// Does this, and fails the test with the last events if a rule was broken.
+    pub(super) fn check(&mut self, go: impl FnOnce(&mut Self) -> Verdict) {
+        self.trace.get_or_insert_default();
+        let verdict = go(self);
+        assert!(verdict.is_ok(), "{}{}", self.story(), verdict.unwrap_err());
+    }
+
+    /// Everybody gets through in this time, no rule is broken, and the lock is free at the end.
+    pub(super) fn succeeds(&mut self, limit: Nanos) {
+        self.check(|world| world.run_until_over(limit));
+        let record = self.record.as_ref().unwrap();
+        assert!(record.is_free() && record.queue.is_empty(), "{record:?}");
     }
 
     /// The last events, for a failure's message.
@@ -457,7 +474,7 @@ impl World {
         let clock: LocalClock = actor.plan.clock;
         let late = Answer::Failed { refused: false, transient: true };
         self.at(self.now + clock.span(timeout), Event::Answer { who, request, answer: late });
-        let sent = Sent { who, now: self.now, what: &what };
+        let sent = Sent { who, what: &what };
         let scripted = self.script.as_mut().and_then(|script| script(&sent));
         let fate = scripted.unwrap_or_else(|| self.network.draw(&mut self.rng));
         self.note(|| format!("  s{who}: request {request} {fate:?}"));
