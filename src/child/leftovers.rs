@@ -69,7 +69,7 @@ impl Leftovers {
     fn find(&self) -> Vec<(Pid, String)> {
         let processes = super::proc::all();
         let own = rustix::process::getpid();
-        let own_group = rustix::process::getpgrp().as_raw_nonzero().get();
+        let own_group = super::system::own_group();
         let mut family = vec![own.as_raw_nonzero().get()];
         let mut found = Vec::new();
         let mut next = 0;

@@ -12,9 +12,9 @@ use std::thread;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, getpgid, getpgrp, getsid, kill_process_group, test_kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use rustix::termios::{
-    OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcgetsid, tcsetattr, tcsetpgrp,
+    OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr, tcsetpgrp,
 };
 use tokio::sync::oneshot;
 
@@ -51,7 +51,7 @@ impl Terminal {
     pub fn open_foreground() -> Option<Self> {
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
         let tty = rustix::fs::open("/dev/tty", flags, Mode::empty()).ok()?;
-        let ours = getpgrp();
+        let ours = system::positive(system::own_group())?;
         (tcgetpgrp(&tty).ok()? == ours).then_some(Self { tty, ours, lent: None })
     }
 
@@ -118,8 +118,9 @@ impl Terminal {
         if foreground == self.ours || Some(foreground) == loan.to {
             return false;
         }
-        let shell = tcgetsid(&self.tty).and_then(|leader| getpgid(Some(leader)));
-        shell == Ok(foreground) && test_kill_process_group(foreground) != Err(Errno::SRCH)
+        let leader = system::session_of_terminal(self.tty.as_fd()).and_then(system::positive);
+        leader.and_then(system::group_of) == Some(foreground)
+            && test_kill_process_group(foreground) != Err(Errno::SRCH)
     }
 
     /// Watches for the terminal to go away. The kernel tells only the session's leader and the
@@ -151,10 +152,7 @@ impl Terminal {
     /// Whether `fd` is our controlling terminal. A child in the background whose input that is
     /// would stop as soon as it reads.
     pub fn is_controlling(fd: impl AsFd) -> bool {
-        match (tcgetsid(fd), getsid(None)) {
-            (Ok(of_terminal), Ok(ours)) => of_terminal == ours,
-            _ => false,
-        }
+        system::session_of_terminal(fd.as_fd()) == Some(system::own_session())
     }
 
     pub(super) fn raw_fd(&self) -> RawFd {

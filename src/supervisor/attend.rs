@@ -327,7 +327,11 @@ impl Scene<'_> {
         let merged = spec.stderr == Stderr::WithStdout;
         for (reader, stream) in [(stdout, out), (stderr, Stream::Stderr)] {
             if let Some(reader) = reader {
-                let sink: Box<dyn Sink> = Box::new(Marker::new(self.outlet.sink(stream), seen.clone()));
+                // Terraform says it on stdout; a diagnostic on stderr may quote anything.
+                let sink: Box<dyn Sink> = match stream {
+                    Stream::Stderr if !merged && step.interactive => self.outlet.sink(stream),
+                    _ => Box::new(Marker::new(self.outlet.sink(stream), seen.clone())),
+                };
                 let what = if merged { "output" } else { stream.name() };
                 pumps.add(reader, sink).map_err(|error| {
                     Error::Bug(format!("cannot start the thread that copies the child's {what}: {error}"))

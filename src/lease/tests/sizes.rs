@@ -17,6 +17,7 @@ fn monsters() -> Vec<Identity> {
     let texts = ["x", "ä", "😀", "\"", "\\", "\u{1}", "\n"];
     let all = |text: String| Identity {
         actor: Some(text.clone()),
+        user: Some(text.clone()),
         host: Some(text.clone()),
         pid: Some(u32::MAX),
         url: Some(text.clone()),
