@@ -29,7 +29,7 @@ fn a_panic_gives_the_terminal_back() {
 fn panicking() {
     let Some(mut terminal) = Terminal::open_foreground() else { return };
     let stdin = rustix::stdio::stdin();
-    let mut child = spawn(&script("sleep 60", &[]), Some(&mut terminal)).unwrap();
+    let mut child = spawn(&script("exec sleep 60", &[]), Some(&mut terminal)).unwrap();
     assert_eq!(tcgetpgrp(stdin).unwrap(), child.pgid());
     assert_eq!(tcgetattr(stdin).unwrap().special_codes[rustix::termios::SpecialCodeIndex::VQUIT], 0);
     let panic = catch_unwind(AssertUnwindSafe(move || {

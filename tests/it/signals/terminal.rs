@@ -85,7 +85,9 @@ fn the_quit_and_suspend_keys_do_nothing() {
     session.pty.wait_for("^Z");
     assert!(matches!(state(terraform), Some('S' | 'R')), "Terraform is {:?}", state(terraform));
     session.pty.type_in("\x03");
-    assert_interrupted_once(&session.ends_with(1));
+    let screen = session.ends_with(1);
+    assert_interrupted_once(&screen);
+    assert!(!screen.contains("was stopped by"), "it was suspended and resumed: {screen}");
     stage.assert_state_is_sound();
 }
 
