@@ -121,7 +121,8 @@ impl Reporter {
     /// Waits until everything said so far is written, at most for `bound` at each of the two places.
     /// Returns whether it is.
     pub fn flush(&self, bound: Duration) -> bool {
-        self.ways().map(|way| way.flush(bound)).fold(true, |all, written| all && written)
+        // Every way is waited for, also after one that is stuck.
+        self.ways().filter(|way| !way.flush(bound)).count() == 0
     }
 
     /// The file first: what it has to say of itself goes to the stream.
