@@ -11,6 +11,7 @@ use super::{inherit, setup};
 use crate::child::{Arrival, Target as Aim, Terminal};
 use crate::cli::{Action, Config, Format, Wait as CliWait};
 use crate::clock::{Clock, SystemClock};
+use crate::credentials::{Demands, Outlook};
 use crate::error::Error;
 use crate::guardian::{Setting, Token};
 use crate::lease::session::Wait;
@@ -18,9 +19,11 @@ use crate::lease::transition::Candidate;
 use crate::lease::{LockName, Mode};
 use crate::report::event::{Event, Level};
 use crate::report::{Outlet, Reporter, SharedWriter};
+use crate::state_lock::{self, Care};
 use crate::supervisor::run::{Plan, Report, Step, run as supervise};
 use crate::supervisor::stop::Limits;
 use crate::terraform::args::{self, Command, Situation, Version};
+use crate::terraform::directory::Directory;
 use crate::terraform::find::{self, Search};
 use crate::terraform::init;
 use crate::terraform::redact;
@@ -59,10 +62,24 @@ pub(super) async fn run(config: &Config, arrivals: UnboundedReceiver<Arrival>, r
     exit_code
 }
 
+/// How to look after the state lock. The lock on a local state ends with its process, and a
+/// command without Terraform's lock leaves none.
+fn state_care(config: &Config, directory: &Directory, command: &Step) -> Option<Care> {
+    let Action::Terraform { args, .. } = &config.action else { return None };
+    if directory.backend.is_local() || config.mode == Mode::Shared {
+        return None;
+    }
+    Some(Care {
+        terraform: state_lock::Terraform { program: command.program.clone(), dir: command.dir.clone() },
+        policy: config.free_state_lock,
+        detailed_exitcode: args::has_flag(args, "detailed-exitcode"),
+    })
+}
+
 /// Completes when we are asked to stop.
 async fn stopped(arrivals: &mut UnboundedReceiver<Arrival>) {
     while let Some(arrival) = arrivals.recv().await {
-        if matches!(arrival, Arrival::Stop(_)) {
+        if matches!(arrival, Arrival::Stop(_) | Arrival::Orphaned) {
             return;
         }
     }
@@ -81,8 +98,10 @@ async fn plan(
         Action::Terraform { command, args, init } => {
             directory.require(*command, args)?;
             let tool = Tool::find(config, cwd)?;
+            let plain: &[OsString] =
+                if args::has_flag(args, "no-color") { &["-no-color".into()] } else { &[] };
             let first = init::needed(*init, &directory)
-                .then(|| tool.step(config, Command::Init, &[], false))
+                .then(|| tool.step(config, Command::Init, plain, false))
                 .transpose()?;
             (first, tool.step(config, *command, args, terminal)?)
         }
@@ -94,12 +113,14 @@ async fn plan(
     let is_terraform = matches!(config.action, Action::Terraform { .. });
     let target = setup::target(config, &directory, is_terraform)?;
     *lock = Some(target.lock.clone());
-    for text in &target.chosen {
-        reporter.emit(Event::say(Level::Info, text.clone()));
+    if !target.chosen.is_empty() {
+        reporter.emit(Event::say(Level::Info, target.chosen.join("; ")));
     }
     for text in &target.warnings {
         reporter.emit(Event::say(Level::Warn, text.clone()));
     }
+    // Before the lock is asked for: nobody is to wait for a run that cannot work.
+    let outlook = outlook(config.credentials, &target.lock, reporter).await?;
     let store = setup::open(&target.store, &target.lock).await?;
     let inherited = inherit::generation(&target.lock, config.mode, store.as_ref()).await?;
     let shown = command.shown.join(" ");
@@ -113,14 +134,18 @@ async fn plan(
     let token = Token::new().map_err(|error| {
         Error::Bug(format!("the system gives no pipe for the interrupt's token: {error}"))
     })?;
+    let state = state_care(config, &directory, &command);
     let guardian = Setting {
+        state: state.clone(),
         lock: target.lock.clone(),
         store: target.store.absolute(),
         stop_timeout: config.stop_timeout,
+        on_lease_lost: config.on_lease_lost,
         json: config.log.format == Format::Json,
         log_file: config.log.file.clone(),
     };
     Ok(Plan {
+        options: target.options(),
         name: target.lock,
         store,
         candidate,
@@ -132,16 +157,31 @@ async fn plan(
         },
         limits: Limits {
             stop_timeout: config.stop_timeout,
+            on_lease_lost: config.on_lease_lost,
             deadline: config.deadline.map(|deadline| started.mono + deadline),
         },
+        credentials: (config.credentials, outlook),
         first,
         command,
         inherited,
         started: started.mono,
         seed: crate::session::seed(),
+        state,
         guardian: Some(guardian),
         token,
     })
+}
+
+/// How long the credentials last that the command will use.
+async fn outlook(demands: Demands, lock: &LockName, reporter: &Reporter) -> Result<Outlook, Error> {
+    let outlook = Outlook::find(&setup::env_text, demands.asks()).await;
+    if let Some(why) = demands.shortfall(&outlook, setup::wall()) {
+        return Err(Error::Credentials(format!("lock {lock}: {why}; nothing was locked or run")));
+    }
+    if let Some(text) = demands.uncheckable(&outlook) {
+        reporter.emit(Event::say(Level::Warn, text));
+    }
+    Ok(outlook)
 }
 
 /// Terraform or OpenTofu, found.

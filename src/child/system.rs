@@ -135,3 +135,23 @@ pub(super) fn prepare(command: &mut Command, terminal: Option<RawFd>) {
     // pthread_sigmask), allocates nothing (an io::Error of an errno does not) and takes no lock.
     unsafe { command.pre_exec(in_child) };
 }
+
+/// Signals that ask a program to end. Some CI runners send them to every process that they find.
+const ENDING: [libc::c_int; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
+
+/// Starts the command in a session of its own, out of reach of our terminal and our group's
+/// signals, deaf to those that ask it to end from its first instruction on.
+pub(super) fn detach(command: &mut Command) {
+    let empty = set_of(&[]);
+    let in_child = move || {
+        for signal in ENDING {
+            set_handler(signal, libc::SIG_IGN)?;
+        }
+        // SAFETY: the call is async-signal-safe and takes no arguments.
+        check(unsafe { libc::setsid() })?;
+        change_mask(libc::SIG_SETMASK, &empty).map(drop)
+    };
+    // SAFETY: the closure calls only async-signal-safe functions (sigaction, setsid,
+    // pthread_sigmask), allocates nothing and takes no lock.
+    unsafe { command.pre_exec(in_child) };
+}

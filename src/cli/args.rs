@@ -202,6 +202,10 @@ pub struct Options {
     /// AWS profile [TFGUARD_PROFILE]
     #[arg(long, value_name = "P", help_heading = "Store")]
     pub profile: Option<String>,
+    /// Role to work as at the lock's table; in a GitHub job with an identity token of its own
+    /// [TFGUARD_ROLE_ARN]
+    #[arg(long, value_name = "ARN", help_heading = "Store")]
+    pub role_arn: Option<String>,
     /// Folder of the local store [TFGUARD_LOCAL_DIR] [default: .tfguard beside local state, else
     /// the user's state directory]
     #[arg(long, value_name = "DIR", help_heading = "Store")]
@@ -210,15 +214,32 @@ pub struct Options {
     /// [default: as long as the lease lasts]
     #[arg(long, value_name = "D", help_heading = "Child")]
     pub stop_timeout: Option<String>,
+    /// What to do with the child when the lease is lost or at risk: stop, or continue beside
+    /// whoever takes the lock next [TFGUARD_ON_LEASE_LOST] [default: stop]
+    #[arg(long, value_name = "WHAT", help_heading = "Child")]
+    pub on_lease_lost: Option<String>,
     /// Stop the child gracefully this long after the start [TFGUARD_DEADLINE] [default: never]
     #[arg(long, value_name = "D", help_heading = "Child")]
     pub deadline: Option<String>,
+    /// Start nothing when the child's AWS credentials are known to expire sooner; 77
+    /// [TFGUARD_MIN_SESSION] [default: not checked]
+    #[arg(long, value_name = "D", help_heading = "Child")]
+    pub min_session: Option<String>,
+    /// Stop the child gracefully this long before its AWS credentials are known to expire
+    /// [TFGUARD_STOP_BEFORE_EXPIRY] [default: only warn]
+    #[arg(long, value_name = "D", help_heading = "Child")]
+    pub stop_before_expiry: Option<String>,
     /// Terraform to run [TFGUARD_TERRAFORM_BIN] [default: terraform, then tofu, from PATH]
     #[arg(long, value_name = "PATH", help_heading = "Child")]
     pub terraform_bin: Option<PathBuf>,
     /// Run init first: auto, always or never; for plan, apply and destroy [default: auto]
     #[arg(long, value_name = "WHEN", help_heading = "Child")]
     pub init: Option<String>,
+    /// Terraform's own state lock, when a Terraform died without releasing it: free that of our own
+    /// child (own), none (never), or also that of a dead run before (takeover)
+    /// [TFGUARD_FREE_STATE_LOCK] [default: own]
+    #[arg(long, value_name = "WHICH", help_heading = "Child")]
+    pub free_state_lock: Option<String>,
     /// Form of our own messages: text on stderr, or json on stdout together with the child's
     /// output [TFGUARD_LOG_FORMAT] [default: text]
     #[arg(long, value_name = "FORMAT", help_heading = "Output")]
@@ -257,11 +278,16 @@ impl Options {
             region: after.region.or(self.region),
             endpoint_url: after.endpoint_url.or(self.endpoint_url),
             profile: after.profile.or(self.profile),
+            role_arn: after.role_arn.or(self.role_arn),
             local_dir: after.local_dir.or(self.local_dir),
             stop_timeout: after.stop_timeout.or(self.stop_timeout),
+            on_lease_lost: after.on_lease_lost.or(self.on_lease_lost),
             deadline: after.deadline.or(self.deadline),
+            min_session: after.min_session.or(self.min_session),
+            stop_before_expiry: after.stop_before_expiry.or(self.stop_before_expiry),
             terraform_bin: after.terraform_bin.or(self.terraform_bin),
             init: after.init.or(self.init),
+            free_state_lock: after.free_state_lock.or(self.free_state_lock),
             log_format: after.log_format.or(self.log_format),
             log_file: after.log_file.or(self.log_file),
             verbose: if talks { after.verbose } else { self.verbose },

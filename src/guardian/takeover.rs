@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use super::process::Post;
+use super::ward::Ward;
 use crate::clock::{Clock, SystemClock};
 use crate::lease::session::Notice;
 use crate::lease::transition::Ending;
@@ -13,22 +14,21 @@ use crate::lease::{LockName, Outcome};
 use crate::lock::{self, Lock, Update};
 use crate::report::Reporter;
 use crate::report::event::{Event, Level};
-use crate::store::Store;
+use crate::store::{Store, StoreResult};
 use crate::supervisor::stop::{Effect, Happening, Limits, Stop, Why};
 
 /// How often we look whether the child is gone: it is not ours, so nobody tells.
 const LOOK: Duration = Duration::from_millis(25);
+/// How long a child that was about to be started may take to be seen.
+const APPEAR: Duration = Duration::from_secs(1);
 /// The pause between two tries to open the store.
 const REOPEN: Duration = Duration::from_secs(1);
-/// How long what was said may take to be written.
-const FLUSH: Duration = Duration::from_secs(1);
+/// How long the last output of a dead child, and then our own words, may take to be written.
+const FLUSH: Duration = Duration::from_secs(3);
 
 /// Takes over. Returns the exit code, which nobody reads.
-pub(super) fn run(post: Post) -> u8 {
-    let wall = || SystemClock.now().wall;
-    let Some(reporter) = Reporter::for_guardian(post.begin.json, post.begin.log_file.as_deref(), wall) else {
-        return crate::error::exit::SOFTWARE;
-    };
+pub(super) fn run(mut post: Post) -> u8 {
+    let Some(reporter) = post.speak().cloned() else { return crate::error::exit::SOFTWARE };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime {
         Ok(runtime) => {
@@ -45,24 +45,37 @@ pub(super) fn run(post: Post) -> u8 {
 }
 
 async fn attend(mut post: Post, reporter: &Reporter) {
-    let clock = SystemClock;
     let Ok(name) = LockName::new(post.begin.lock.clone()) else { return };
-    let running = post.ward.as_ref().is_some_and(super::ward::Ward::is_alive);
+    if let Some(group) = post.starting {
+        post.ward = appear(&post.tenure.own.session, group).await;
+        if cfg!(not(target_os = "linux")) {
+            let text = format!(
+                "the supervisor of lock {name} was killed while it started its command, which may run; the lock \
+                 stays until its lease ends"
+            );
+            return say(reporter, Level::Error, text);
+        }
+    }
+    let running = post.ward.as_ref().is_some_and(Ward::is_alive);
     let doing = if running { "stopping its command" } else { "releasing its lock" };
     say(reporter, Level::Warn, format!("the supervisor of lock {name} was killed; its guardian is {doing}"));
-    let mut stop = Stop::new(Limits { stop_timeout: post.begin.stop_timeout, deadline: None });
-    let mut opening = Some(open(&post));
+    let mut stop = Stop::new(Limits {
+        stop_timeout: post.begin.stop_timeout,
+        on_lease_lost: post.begin.on_lease_lost,
+        deadline: None,
+    });
+    let mut store = Opening::start(&post);
     let mut lock: Option<Lock> = None;
     handle(&mut stop, Happening::Lease(post.tenure.deadlines()), &post, reporter);
     handle(&mut stop, Happening::Orphaned, &post, reporter);
-    if let Some(ward) = &mut post.ward {
-        ward.drain();
-    }
+    post.carry();
+    let mut named = false;
     loop {
-        if opening.as_ref().is_some_and(JoinHandle::is_finished)
-            && let Some(Ok(store)) = join(opening.take()).await
+        if lock.is_none()
+            && store.is_done()
+            && let Some(store) = store.result().await
         {
-            lock = Some(lock::resume(post.tenure.clone(), name.clone(), store, clock, post.seed(clock)));
+            lock = Some(resume(&post, &name, store));
         }
         while let Some(update) = lock.as_mut().and_then(Lock::pending_update) {
             let happening = match update {
@@ -78,27 +91,66 @@ async fn attend(mut post: Post, reporter: &Reporter) {
             }
         }
         let Some(ward) = &post.ward else { break };
-        if !ward.is_alive() && ward.bury(&post.tenure.own.session) {
-            break;
+        if !ward.is_alive() {
+            let left = ward.bury(&post.tenure.own.session);
+            if left.is_empty() {
+                break;
+            }
+            if !std::mem::replace(&mut named, true) {
+                let text =
+                    format!("the command left processes behind, which were killed: {}", left.join(", "));
+                say(reporter, Level::Warn, text);
+            }
         }
         handle(&mut stop, Happening::Tick, &post, reporter);
         tokio::time::sleep(LOOK).await;
     }
-    if let Some(opening) = opening
-        && let Some(Ok(store)) = join(Some(opening)).await
+    if let (Some(care), true) = (&post.begin.state, post.ward.is_some())
+        && let Some(event) = care.after_own(post.tenure.own.granted_at, SystemClock.now().wall).await
     {
-        lock = Some(lock::resume(post.tenure.clone(), name.clone(), store, clock, post.seed(clock)));
+        reporter.emit(event);
     }
-    let Some(mut lock) = lock else {
-        let text =
-            format!("lock {name}: the store could not be reached; the lock stays until its lease ends");
-        return say(reporter, Level::Error, text);
-    };
+    if lock.is_none()
+        && let Some(store) = store.result().await
+    {
+        lock = Some(resume(&post, &name, store));
+    }
+    match lock {
+        Some(lock) => release(lock, name, &post, reporter).await,
+        None => {
+            let text =
+                format!("lock {name}: the store could not be reached; the lock stays until its lease ends");
+            say(reporter, Level::Error, text);
+        }
+    }
+    post.pumps.finished(FLUSH).await;
+}
+
+/// Waits for the child of a supervisor that died while it started one: `None` when it got no
+/// further than that.
+///
+/// The socket's other end is closed only after the child's `exec`, since until then the child has
+/// it too. But its environment, by which it is found, comes a moment later.
+async fn appear(session: &str, group: bool) -> Option<Ward> {
+    let until = SystemClock.mono() + APPEAR;
+    loop {
+        match Ward::find(session, group) {
+            None if SystemClock.mono() < until => tokio::time::sleep(LOOK).await,
+            found => return found,
+        }
+    }
+}
+
+fn resume(post: &Post, name: &LockName, store: Arc<dyn Store>) -> Lock {
+    lock::resume(post.tenure.clone(), name.clone(), store, SystemClock, crate::session::seed())
+}
+
+async fn release(mut lock: Lock, name: LockName, post: &Post, reporter: &Reporter) {
     lock.release(Ending { outcome: Outcome::Crashed, exit_code: None });
     while let Some(update) = lock.update().await {
         if let Update::Finished(finish, _) = update {
             if finish.is_clean() {
-                let held = clock.now().wall.duration_since(post.tenure.own.granted_at);
+                let held = SystemClock.now().wall.duration_since(post.tenure.own.granted_at);
                 let held = Duration::try_from(held).unwrap_or_default();
                 reporter.emit(Event::LockReleased { lock: name, held });
             } else {
@@ -110,22 +162,32 @@ async fn attend(mut post: Post, reporter: &Reporter) {
     }
 }
 
-/// Opens the store, again and again until the lease is over: then nothing is left to be kept.
-fn open(post: &Post) -> JoinHandle<crate::store::StoreResult<Arc<dyn Store>>> {
-    let spec = post.begin.store.clone();
-    let end = post.tenure.deadlines().end;
-    tokio::spawn(async move {
-        loop {
-            match spec.open().await {
-                Err(_) if SystemClock.mono() < end => tokio::time::sleep(REOPEN).await,
-                result => return result,
-            }
-        }
-    })
-}
+/// The store on its way to being open. It is tried again and again until the lease is over: then
+/// nothing is left to be kept.
+struct Opening(Option<JoinHandle<StoreResult<Arc<dyn Store>>>>);
 
-async fn join<T>(handle: Option<JoinHandle<T>>) -> Option<T> {
-    handle?.await.ok()
+impl Opening {
+    fn start(post: &Post) -> Self {
+        let spec = post.begin.store.clone();
+        let end = post.tenure.deadlines().end;
+        Self(Some(tokio::spawn(async move {
+            loop {
+                match spec.open().await {
+                    Err(_) if SystemClock.mono() < end => tokio::time::sleep(REOPEN).await,
+                    result => return result,
+                }
+            }
+        })))
+    }
+
+    fn is_done(&self) -> bool {
+        self.0.as_ref().is_some_and(JoinHandle::is_finished)
+    }
+
+    /// The store, once.
+    async fn result(&mut self) -> Option<Arc<dyn Store>> {
+        self.0.take()?.await.ok()?.ok()
+    }
 }
 
 fn handle(stop: &mut Stop, happening: Happening, post: &Post, reporter: &Reporter) {
@@ -133,10 +195,7 @@ fn handle(stop: &mut Stop, happening: Happening, post: &Post, reporter: &Reporte
         let Some(ward) = post.ward.as_ref() else { continue };
         match effect {
             Effect::Interrupt(_) => {
-                // Somebody may have sent it before.
-                if post.token.take() {
-                    ward.interrupt();
-                }
+                post.interrupt();
             }
             Effect::Kill(why) => {
                 let because = why.because().unwrap_or_else(|| Why::AtRisk.because().unwrap_or_default());
@@ -150,19 +209,11 @@ fn handle(stop: &mut Stop, happening: Happening, post: &Post, reporter: &Reporte
                     "the guardian's heartbeat does not reach the lock store".to_owned(),
                 );
             }
-            Effect::Signal(..) => {}
+            Effect::Signal(..) | Effect::Continue(_) => {}
         }
     }
 }
 
 fn say(reporter: &Reporter, level: Level, text: String) {
     reporter.emit(Event::say(level, text));
-}
-
-impl Post {
-    /// Something that no other process has, for stamps.
-    fn seed(&self, clock: SystemClock) -> u64 {
-        let nanos = clock.now().wall.as_nanosecond();
-        u64::try_from(nanos & i128::from(u64::MAX)).unwrap_or(0) ^ u64::from(std::process::id()) << 40
-    }
 }

@@ -8,6 +8,10 @@ pub struct Identity {
     /// The person or bot that started the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
+    /// The user as the system knows it, where that is not the actor. Terraform signs its own state
+    /// lock with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// Name of the machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
@@ -35,7 +39,7 @@ pub struct Identity {
 }
 
 /// Bytes of JSON that a holder's identity may take.
-pub(super) const HOLDER_BUDGET: usize = 330;
+pub(super) const HOLDER_BUDGET: usize = 290;
 /// Bytes of JSON that a waiter's identity may take.
 pub(super) const WAITER_BUDGET: usize = 260;
 
@@ -74,6 +78,7 @@ impl Identity {
     fn texts(&mut self) -> Vec<&mut String> {
         [
             &mut self.actor,
+            &mut self.user,
             &mut self.host,
             &mut self.repository,
             &mut self.commit,
@@ -98,6 +103,16 @@ fn shorten(text: &mut String, over: usize) {
     text.truncate(keep);
 }
 
+/// The text, cut so that its JSON takes at most `budget` bytes.
+pub(super) fn cut(text: &str, budget: usize) -> String {
+    let mut text = text.to_owned();
+    while !text.is_empty() && json_len(&text) > budget {
+        let over = json_len(&text) - budget;
+        shorten(&mut text, over);
+    }
+    text
+}
+
 fn json_len<T: Serialize + ?Sized>(value: &T) -> usize {
     serde_json::to_string(value).map_or(usize::MAX, |json| json.len())
 }
@@ -109,6 +124,7 @@ mod tests {
     fn verbose() -> Identity {
         Identity {
             actor: Some("a".repeat(300)),
+            user: Some("u".repeat(30)),
             host: Some("host".repeat(40)),
             pid: Some(u32::MAX),
             url: Some("https://github.com/example/infrastructure/actions/runs/12345678901/attempts/1".into()),

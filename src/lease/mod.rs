@@ -19,6 +19,8 @@ mod identity;
 mod observer;
 mod record;
 pub mod session;
+#[cfg(test)]
+mod tests;
 mod time;
 pub mod transition;
 mod writes;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::identity::Identity;
+use super::identity::{self, Identity};
 use super::time::{GRANT_PATIENCE, Lease};
 
 /// The only record layout this version reads and writes.
@@ -115,20 +115,10 @@ pub struct Intervention {
 }
 
 impl Intervention {
-    /// Bytes that each of the two texts may have, so that an entry which bears them keeps its size.
-    const TEXT: usize = 80;
-
     /// Cut to what a record has room for.
     #[must_use]
-    pub fn fitted(mut self) -> Self {
-        for text in [&mut self.by, &mut self.reason] {
-            let mut keep = text.len().min(Self::TEXT);
-            while !text.is_char_boundary(keep) {
-                keep -= 1;
-            }
-            text.truncate(keep);
-        }
-        self
+    pub fn fitted(&self) -> Self {
+        Self { by: identity::cut(&self.by, 80), reason: identity::cut(&self.reason, 160), at: self.at }
     }
 }
 
@@ -252,6 +242,9 @@ pub struct Last {
     /// The child's exit code, where one is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
+    /// When it was given the lock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub granted_at: Option<Timestamp>,
     /// When it ended or was found dead.
     pub at: Timestamp,
     /// The operator, for [`Outcome::Forced`].

@@ -57,7 +57,6 @@ pub enum Ended {
 }
 
 /// Everything that tfguard says.
-#[allow(clippy::large_enum_variant, reason = "events are few, and boxed on their way to the writer")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// The lock is held; we stand in the queue.
@@ -139,12 +138,32 @@ pub enum Event {
         /// What ran, redacted.
         argv: Vec<String>,
     },
+    /// The credentials that the child works with are about to expire, or have.
+    CredentialsExpiring {
+        /// Which, in words.
+        credentials: String,
+        /// When.
+        expires: Timestamp,
+        /// When the child is stopped for it; `None`: it is not.
+        stop: Option<Timestamp>,
+    },
     /// A signal reached us.
     Signal {
         /// `SIGINT` and the like.
         name: &'static str,
         /// What we did.
         action: SignalAction,
+    },
+    /// Terraform's own state lock, which a dead Terraform had left, is free again.
+    StateLockFreed {
+        /// The lock's id.
+        id: String,
+        /// The state.
+        path: String,
+        /// `user@host` of the dead Terraform.
+        who: String,
+        /// When it had taken the lock.
+        created: Timestamp,
     },
     /// Anything else, as one sentence.
     Diagnostic {
@@ -191,11 +210,20 @@ impl Event {
     pub fn level(&self) -> Level {
         match self {
             Self::LockRenewed { .. } => Level::Debug,
-            Self::LockAtRisk { .. } | Self::PreviousRun { .. } => Level::Warn,
+            Self::LockAtRisk { .. }
+            | Self::PreviousRun { .. }
+            | Self::CredentialsExpiring { .. }
+            | Self::StateLockFreed { .. } => Level::Warn,
             Self::LockLost { .. } => Level::Error,
             Self::Diagnostic { level, .. } => *level,
             _ => Level::Info,
         }
+    }
+
+    /// Whether the event says nothing that a person beside the child's own output would miss. As
+    /// data it is kept; as text it is for `-v`.
+    pub fn is_plain_course(&self) -> bool {
+        matches!(self, Self::ChildStarted { .. } | Self::ChildExited { .. } | Self::RunSummary { .. })
     }
 
     /// The event's `type` in NDJSON.
@@ -210,7 +238,9 @@ impl Event {
             Self::LockReleased { .. } => "lock_released",
             Self::ChildStarted { .. } => "child_started",
             Self::ChildExited { .. } => "child_exited",
+            Self::CredentialsExpiring { .. } => "credentials_expiring",
             Self::Signal { .. } => "signal",
+            Self::StateLockFreed { .. } => "state_lock_freed",
             Self::RunSummary { .. } => "run_summary",
         }
     }

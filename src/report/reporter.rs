@@ -71,7 +71,12 @@ impl Reporter {
         log_file: Option<File>,
         now: fn() -> Timestamp,
     ) -> Result<Self, Error> {
-        let stream = Way::start("report", level, move |event, at| destination.show(event, at))?;
+        let wordy = level <= Level::Debug;
+        let stream = Way::start("report", level, move |event, at| {
+            if wordy || !destination.is_for_people() || !event.is_plain_course() {
+                destination.show(event, at);
+            }
+        })?;
         let file = match log_file {
             Some(file) => {
                 let mut log = LogFile { file: Some(file), stream: stream.messages.clone(), now };
@@ -84,12 +89,14 @@ impl Reporter {
 
     /// The reporter of a guardian, which writes where its supervisor wrote. What cannot be opened
     /// is done without.
-    pub fn for_guardian(json: bool, log_file: Option<&Path>, now: fn() -> Timestamp) -> Option<Self> {
-        let destination = if json {
-            Destination::Json { out: SharedWriter::stdout() }
-        } else {
-            Destination::Text { out: SharedWriter::stderr(), colour: false }
-        };
+    pub fn for_guardian(
+        json: bool,
+        out: SharedWriter,
+        log_file: Option<&Path>,
+        now: fn() -> Timestamp,
+    ) -> Option<Self> {
+        let destination =
+            if json { Destination::Json { out } } else { Destination::Text { out, colour: false } };
         let file = log_file.and_then(|path| open_log_file(path).ok());
         Self::start(destination, Level::Info, file, now).ok()
     }
@@ -167,6 +174,10 @@ pub fn open_log_file(path: &Path) -> Result<File, Error> {
 }
 
 impl Destination {
+    fn is_for_people(&self) -> bool {
+        matches!(self, Self::Text { .. })
+    }
+
     fn show(&self, event: &Event, at: Timestamp) {
         // A closed stream does not end the run, and there is nowhere left to say so.
         let _ = match self {

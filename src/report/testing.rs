@@ -26,6 +26,7 @@ pub(crate) fn mallory() -> Identity {
     let evil = || Some("x\n::error::pwned\r\u{1b}[2J\u{9b}\u{202e}##[error]\u{2028}".to_owned());
     Identity {
         actor: evil(),
+        user: evil(),
         host: evil(),
         pid: None,
         url: evil(),
@@ -52,6 +53,7 @@ pub(crate) fn last(outcome: Outcome, identity: Identity) -> Last {
         session: text.clone(),
         outcome,
         exit_code: Some(1),
+        granted_at: None,
         at: at(30),
         by: Some(Intervention { by: text.clone(), reason: text, at: at(30) }),
         acknowledged: false,
@@ -94,6 +96,11 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::ChildStarted { argv: argv(), pid: 12 },
         Event::ChildExited { ended: Ended::Code(2), argv: argv() },
         Event::ChildExited { ended: Ended::Signal(9), argv: argv() },
+        Event::CredentialsExpiring {
+            credentials: "the session in AWS_SESSION_TOKEN".into(),
+            expires: at(750),
+            stop: Some(at(150)),
+        },
         Event::Signal { name: "SIGINT", action: SignalAction::Passed },
         Event::Signal { name: "SIGTERM", action: SignalAction::Swallowed },
         Event::Signal { name: "SIGHUP", action: SignalAction::Cancelled },
@@ -128,6 +135,8 @@ pub(crate) fn hostile() -> Vec<Event> {
         },
         Event::LockLost { lock: prod(), cause: text.clone() },
         Event::ChildStarted { argv: vec![text.clone()], pid: 1 },
+        Event::CredentialsExpiring { credentials: text.clone(), expires: at(9999), stop: None },
+        Event::CredentialsExpiring { credentials: text.clone(), expires: at(0), stop: None },
         Event::Diagnostic { level: Level::Info, summary: text.clone(), detail: Some(text) },
     ];
     for outcome in [Outcome::Released, Outcome::Crashed, Outcome::Expired, Outcome::Forced] {

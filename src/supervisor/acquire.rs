@@ -8,13 +8,14 @@ use crate::child::Arrival;
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::escape;
-use crate::lease::session::{Finish, Notice};
-use crate::lease::{Holder, Instant, LockName, Tenure};
+use crate::lease::session::{Finish, Notice, Wait};
+use crate::lease::{Holder, Instant, Last, LockName, Tenure};
 use crate::lock::{Lock, REACH, Update};
 use crate::report::event::{Event, Level, Party, SignalAction};
 use crate::report::{Reporter, human};
 use crate::store::StoreError;
 
+use super::attend::ORPHANED;
 use super::verdict::signal_number;
 
 /// How often somebody who waits says so.
@@ -24,22 +25,24 @@ const SAY_AGAIN: Duration = Duration::from_secs(30);
 pub(super) struct Waiting<'a> {
     pub(super) name: &'a LockName,
     pub(super) store: &'a str,
+    /// The options that name lock and store.
+    pub(super) options: &'a str,
     pub(super) clock: SystemClock,
     pub(super) reporter: &'a Reporter,
     pub(super) started: Instant,
     /// When the whole run is to stop.
     pub(super) deadline: Option<Instant>,
-    /// The user does not want to wait.
-    pub(super) no_wait: bool,
+    /// How long the user wants to wait.
+    pub(super) wait: Wait,
 }
 
 impl Waiting<'_> {
-    /// Waits until the lock is ours. A signal or the run's deadline leaves the queue at once.
+    /// Waits until the lock is ours; with how the run before ended, if that has to be told. A signal or the run's deadline leaves the queue at once.
     pub(super) async fn acquire(
         &self,
         lock: &mut Lock,
         arrivals: &mut UnboundedReceiver<Arrival>,
-    ) -> Result<Tenure, Error> {
+    ) -> Result<(Tenure, Option<Last>), Error> {
         let mut told: Option<(usize, Vec<Holder>)> = None;
         let mut say_at = self.started + SAY_AGAIN;
         let mut trouble_told = false;
@@ -48,20 +51,28 @@ impl Waiting<'_> {
             tokio::select! {
                 biased;
                 arrival = arrivals.recv() => {
-                    if let Some(Arrival::Stop(arrived)) = arrival {
-                        let action = SignalAction::Cancelled;
-                        self.reporter.emit(Event::Signal { name: arrived.name, action });
-                        self.leave(lock).await;
-                        let number = signal_number(arrived.name);
-                        return Err(Error::Cancelled { name: arrived.name, number });
-                    }
+                    let name = match arrival {
+                        Some(Arrival::Stop(arrived)) => {
+                            let action = SignalAction::Cancelled;
+                            self.reporter.emit(Event::Signal { name: arrived.name, action });
+                            arrived.name
+                        }
+                        Some(Arrival::Orphaned) => {
+                            self.warn(ORPHANED.to_owned());
+                            "SIGHUP"
+                        }
+                        Some(Arrival::Child) | None => continue,
+                    };
+                    self.leave(lock).await;
+                    return Err(Error::Cancelled { name, number: signal_number(name) });
                 }
                 update = lock.update() => match update {
                     Some(Update::Notice(Notice::Acquired { previous, .. }, Some(tenure))) => {
-                        if let Some(last) = previous {
-                            self.reporter.emit(Event::PreviousRun { lock: self.name.clone(), last });
+                        if let Some(last) = &previous {
+                            let (lock, last) = (self.name.clone(), last.clone());
+                            self.reporter.emit(Event::PreviousRun { lock, last });
                         }
-                        return Ok(*tenure);
+                        return Ok((*tenure, previous));
                     }
                     Some(Update::Notice(notice, _)) => {
                         if let Notice::Waiting { position, holders } = notice {
@@ -76,12 +87,16 @@ impl Waiting<'_> {
                         }
                     }
                     Some(Update::Trouble(error)) => {
-                        if error.is_transient() && !trouble_told {
+                        if error.is_transient() && !trouble_told && self.wait != Wait::Not {
                             trouble_told = true;
+                            let reach = match self.wait {
+                                Wait::AtMost(limit) => REACH.min(limit),
+                                Wait::Forever | Wait::Not => REACH,
+                            };
                             self.warn(format!(
-                                "lock {}: {error}; trying again for up to {} s",
+                                "lock {}: {error}; trying again for up to {}",
                                 self.name,
-                                REACH.as_secs()
+                                human::duration(reach)
                             ));
                         }
                     }
@@ -143,11 +158,11 @@ impl Waiting<'_> {
 
     /// Why the lock was not got, in words.
     fn refusal(&self, finish: Finish, error: Option<StoreError>) -> Error {
-        let lock = self.name;
+        let (lock, options) = (self.name, self.options);
         match (finish, error) {
             (Finish::Held(holders), _) => {
                 let waited = human::duration(self.waited());
-                let how_long = if self.no_wait {
+                let how_long = if self.wait == Wait::Not {
                     "not waiting (--no-wait)".to_owned()
                 } else {
                     format!("gave up after {waited} (--wait-timeout)")
@@ -158,11 +173,11 @@ impl Waiting<'_> {
                 let who =
                     if who.is_empty() { "someone whose record vanished".to_owned() } else { who.join("; ") };
                 Error::NotAcquired(format!(
-                    "lock {lock} is held by {who}; {how_long}. `tfguard status --lock {lock}` shows the queue"
+                    "lock {lock} is held by {who}; {how_long}. `tfguard {options} status` shows the queue"
                 ))
             }
             (Finish::QueueFull, _) => Error::NotAcquired(format!(
-                "lock {lock}: its queue is full; try again later, or look for jobs that pile up with `tfguard status --lock {lock}`"
+                "lock {lock}: its queue is full; try again later, or look for jobs that pile up with `tfguard {options} status`"
             )),
             (Finish::TurnedAway(by), _) => Error::NotAcquired(format!(
                 "lock {lock}: {} took us out of the queue: {}",

@@ -12,16 +12,18 @@ use super::depart;
 use super::stop::{Happening, Limits, Stop};
 use super::verdict::{self, Verdict};
 use crate::child::{Arrival, HoldTheLine, Pumps, become_subreaper};
-use crate::clock::SystemClock;
+use crate::clock::{Clock, SystemClock};
+use crate::credentials::{Demands, Outlook, Watch};
 use crate::error::Error;
 use crate::guardian::{Guardian, Setting, Token};
 use crate::lease::session::Wait;
 use crate::lease::transition::{Candidate, Ending};
-use crate::lease::{Instant, LockName};
+use crate::lease::{Instant, Last, LockName};
 use crate::lock;
 use crate::report::Outlet;
 use crate::report::Reporter;
 use crate::report::event::{Ended, Event, Level};
+use crate::state_lock::Care;
 use crate::store::Store;
 
 pub use super::attend::Step;
@@ -32,12 +34,16 @@ pub struct Plan {
     pub name: LockName,
     /// Where it lives.
     pub store: Arc<dyn Store>,
+    /// The options that name lock and store, for advice.
+    pub options: String,
     /// Who asks for it, and how.
     pub candidate: Candidate,
     /// How long to wait for it.
     pub wait: Wait,
     /// When to stop.
     pub limits: Limits,
+    /// The credentials that the commands will use, and what is asked of them.
+    pub credentials: (Demands, Outlook),
     /// What runs before the command, when something must: `init`.
     pub first: Option<Step>,
     /// The command.
@@ -48,6 +54,8 @@ pub struct Plan {
     pub started: Instant,
     /// Seed for what is random.
     pub seed: u64,
+    /// How to look after Terraform's own state lock, where it has one that outlives it.
+    pub state: Option<Care>,
     /// What a guardian needs to know; `None`: the run has none.
     pub guardian: Option<Setting>,
     /// The right to send the one SIGINT.
@@ -109,12 +117,12 @@ pub async fn run(
         let text = format!("the system does not let us adopt what the command leaves behind: {error}");
         reporter.emit(Event::say(Level::Warn, text));
     }
-    let (hold, generation) = match plan.inherited {
-        Some(generation) => (None, generation),
+    let (hold, previous, generation) = match plan.inherited {
+        Some(generation) => (None, None, generation),
         None => match acquire(plan, &mut arrivals, clock, reporter).await {
-            Ok(hold) => {
+            Ok((hold, previous)) => {
                 let generation = hold.tenure.own.generation;
-                (Some(hold), generation)
+                (Some(hold), previous, generation)
             }
             Err(error) => {
                 return Report::failed(error, clock.mono().since(plan.started));
@@ -137,9 +145,11 @@ pub async fn run(
     if let Some(hold) = &hold {
         stop.note(Happening::Lease(hold.tenure.deadlines()), acquired_at);
     }
+    let (demands, outlook) = plan.credentials.clone();
     let guardian = hold.as_ref().and_then(|hold| post(plan, hold, reporter));
     let mut scene = Scene {
         name: &plan.name,
+        store: plan.store.clone(),
         hold,
         stop,
         arrivals,
@@ -149,17 +159,31 @@ pub async fn run(
         env: environment(plan, generation),
         guardian,
         token: &plan.token,
+        credentials: Watch::new(demands, outlook),
     };
-    let (result, pumps) = commands(plan, &mut scene).await;
+    let from = clock.now().wall;
+    let (result, pumps) = commands(plan, previous.as_ref(), &mut scene).await;
+    if let (Some(care), Ok(verdict)) = (&plan.state, &result)
+        && care.may_have_left(verdict.ending.exit_code)
+        && let Some(event) = care.after_own(from, clock.now().wall).await
+    {
+        reporter.emit(event);
+    }
     let ending = match &result {
         Ok(verdict) => verdict.ending,
         Err(_) => Ending::NOTHING_RAN,
     };
     if let Some(hold) = &mut scene.hold {
-        depart::release(&mut hold.lock, ending, &plan.name, acquired_at, &hold.tenure, clock, reporter).await;
+        let leave = depart::Leave { name: &plan.name, options: &plan.options, acquired_at, clock, reporter };
+        leave.release(&mut hold.lock, ending, &hold.tenure).await;
     }
     if let Some(guardian) = scene.guardian.take() {
-        guardian.dismiss();
+        if scene.hold.is_some() {
+            guardian.dismiss();
+        } else {
+            // Nobody here can release any more. Left without a word, it takes over.
+            drop(guardian);
+        }
     }
     let held = plan.inherited.is_none().then(|| clock.mono().since(acquired_at));
     let arrivals = Some(scene.arrivals);
@@ -171,7 +195,7 @@ async fn acquire(
     arrivals: &mut UnboundedReceiver<Arrival>,
     clock: SystemClock,
     reporter: &Reporter,
-) -> Result<Hold, Error> {
+) -> Result<(Hold, Option<Last>), Error> {
     let store = plan.store.describe();
     let mut lock = lock::start(
         plan.candidate.clone(),
@@ -184,14 +208,15 @@ async fn acquire(
     let waiting = Waiting {
         name: &plan.name,
         store: &store,
+        options: &plan.options,
         clock,
         reporter,
         started: plan.started,
         deadline: plan.limits.deadline,
-        no_wait: plan.wait == Wait::Not,
+        wait: plan.wait,
     };
-    let tenure = waiting.acquire(&mut lock, arrivals).await?;
-    Ok(Hold { lock, tenure, trouble: None })
+    let (tenure, previous) = waiting.acquire(&mut lock, arrivals).await?;
+    Ok((Hold { lock, tenure, trouble: None, revived: 0 }, previous))
 }
 
 /// Posts the guardian. A run without one is a run all the same, and says so.
@@ -212,7 +237,11 @@ fn post(plan: &Plan, hold: &Hold, reporter: &Reporter) -> Option<Guardian> {
 
 /// The commands of the run, one after the other. After anything but success the next one does not
 /// start.
-async fn commands(plan: &Plan, scene: &mut Scene<'_>) -> (Result<Verdict, Error>, Option<Pumps>) {
+async fn commands(
+    plan: &Plan,
+    previous: Option<&Last>,
+    scene: &mut Scene<'_>,
+) -> (Result<Verdict, Error>, Option<Pumps>) {
     if let Some(first) = &plan.first {
         match scene.attend(first).await {
             Err(error) => return (Err(error), None),
@@ -229,6 +258,12 @@ async fn commands(plan: &Plan, scene: &mut Scene<'_>) -> (Result<Verdict, Error>
                 return (result, Some(pumps));
             }
         }
+    }
+    // After `init`: before it Terraform does not know where the state is.
+    if let (Some(care), Some(last)) = (&plan.state, previous)
+        && let Some(event) = care.after_previous(last, scene.clock.now().wall).await
+    {
+        scene.reporter.emit(event);
     }
     match scene.attend(&plan.command).await {
         Err(error) => (Err(error), None),
