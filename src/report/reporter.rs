@@ -121,8 +121,9 @@ impl Reporter {
     /// Waits until everything said so far is written, at most for `bound` at each of the two places.
     /// Returns whether it is.
     pub fn flush(&self, bound: Duration) -> bool {
-        // Every way is waited for, also after one that is stuck.
-        self.ways().filter(|way| !way.flush(bound)).count() == 0
+        // Both, also when the first has failed.
+        let failed = self.ways().filter(|way| !way.flush(bound)).count();
+        failed == 0
     }
 
     /// The file first: what it has to say of itself goes to the stream.

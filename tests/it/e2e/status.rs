@@ -52,7 +52,10 @@ fn a_held_lock_with_its_queue(locks: &Locks) {
     let told = waiter.wait_for("lock_waiting");
     assert_eq!(told["holder"]["actor"], "alice");
     assert_eq!(told["holder"]["url"], "https://github.com/acme/infra/actions/runs/42/attempts/1");
-    let told = waiter.stderr_so_far();
+    let told = waiter.wait_until("the line for people", |waiter| {
+        let said = waiter.stderr_so_far();
+        said.contains("waiting for lock").then_some(said)
+    });
     for part in ["waiting for lock \"e2e\", position 1", "alice", "/actions/runs/42", "rotate keys"] {
         assert!(told.contains(part), "{part} is not in {told}");
     }

@@ -11,8 +11,8 @@ use crate::support::project::Project;
 
 over_both_stores![the_next_takes_over_from_the_dead];
 
-fn at(event: &Value) -> jiff::Timestamp {
-    event["@timestamp"].as_str().unwrap().parse().unwrap()
+fn time(text: &Value) -> jiff::Timestamp {
+    text.as_str().unwrap().parse().unwrap()
 }
 
 fn the_next_takes_over_from_the_dead(locks: &Locks) {
@@ -24,7 +24,7 @@ fn the_next_takes_over_from_the_dead(locks: &Locks) {
     let mut holder = locks.hold_with(&project, &["-v", "--lease", "10s"]);
     let mut waiter = locks.run(&project).args(["apply", "--", "-auto-approve"]).start();
     waiter.wait_for("lock_waiting");
-    let renewed = holder.wait_for("lock_renewed");
+    holder.wait_for("lock_renewed");
 
     let is_guardian = |pid: &Pid| arguments(*pid).iter().any(|argument| argument == "--tfguard-guardian");
     let guardian = descendants(holder.pid()).into_iter().find(is_guardian).unwrap();
@@ -32,11 +32,12 @@ fn the_next_takes_over_from_the_dead(locks: &Locks) {
     kill_process(guardian, Signal::STOP).unwrap();
     holder.kill();
     kill_process(guardian, Signal::KILL).unwrap();
+    let renewed = time(&locks.record().unwrap()["holders"][0]["renewed_at"]);
     // The command is what nobody stops any more; it ends with its input.
     holder.close_stdin();
 
     let acquired = waiter.wait_for("lock_acquired");
-    let silent = Duration::try_from(at(&acquired).duration_since(at(&renewed))).unwrap();
+    let silent = Duration::try_from(time(&acquired["@timestamp"]).duration_since(renewed)).unwrap();
     let bounds = Duration::from_secs(11)..Duration::from_secs(16);
     assert!(bounds.contains(&silent), "taken over after {silent:?}");
     let generation = holder.wait_for("lock_acquired")["generation"].as_u64().unwrap();

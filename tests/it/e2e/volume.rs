@@ -118,11 +118,12 @@ fn a_reader_that_stalls_stops_nothing_but_the_output(locks: &Locks) {
 #[test]
 fn the_lock_is_released_before_a_stalled_reader_has_read_the_rest() {
     let locks = Locks::local();
-    for format in ["text", "json"] {
+    // More than our pipe holds, and what is left over fits into the pipe of the command: 64 KiB each. A line
+    // in JSON is ten times as long.
+    for (format, size) in [("text", 100_000), ("json", 50_000)] {
         let project = Project::empty();
-        // The pipe of the command and ours, a chunk between them, hold this much.
-        let script = "yes 'a line of some length' | head -c 100000";
-        let run = locks.run(&project).args(["exec", "--log-format", format, "--", "sh", "-c", script]);
+        let script = format!("yes 'a line of some length' | head -c {size}");
+        let run = locks.run(&project).args(["exec", "--log-format", format, "--", "sh", "-c", &script]);
         let (mut run, mut reader) = piped(run);
         run.wait_for("lock_released");
         assert_eq!(locks.last(), ("released".into(), Some(0)));
@@ -130,12 +131,12 @@ fn the_lock_is_released_before_a_stalled_reader_has_read_the_rest() {
         reader.read_to_end(&mut bytes).unwrap();
         run.finish().exits(0);
         match format {
-            "text" => assert_eq!(bytes.len(), 100_000),
+            "text" => assert_eq!(bytes.len(), size),
             _ => {
                 let text = String::from_utf8(bytes).unwrap();
                 let of =
                     |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["type"] == "output";
-                assert_eq!(text.lines().filter(|line| of(line)).count(), 100_000 / 22 + 1);
+                assert_eq!(text.lines().filter(|line| of(line)).count(), size.div_ceil(22));
             }
         }
     }
