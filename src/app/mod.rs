@@ -27,8 +27,12 @@ pub fn main() -> u8 {
         let error = Error::Bug(text);
         let _ = SharedWriter::stderr().write(text::error_lines(&error, false).as_bytes());
     }));
-    if std::env::args_os().nth(1).is_some_and(|argument| argument == crate::guardian::ARGUMENT) {
-        return crate::guardian::main();
+    match std::env::args_os().nth(1) {
+        Some(argument) if argument == crate::guardian::ARGUMENT => return crate::guardian::main(),
+        Some(argument) if argument == crate::child::sentinel::ARGUMENT => {
+            return crate::child::sentinel::main();
+        }
+        _ => {}
     }
     match cli::parse(std::env::args_os()) {
         Ok(Parsed::Print(text)) => {

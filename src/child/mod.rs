@@ -18,6 +18,7 @@ pub mod passthrough;
 #[cfg(target_os = "linux")]
 pub(crate) mod proc;
 pub mod running;
+pub mod sentinel;
 pub mod signals;
 pub mod spawn;
 mod system;
@@ -30,8 +31,18 @@ pub use parent::Parent;
 pub use passthrough::Passthrough;
 pub use running::Running;
 pub use rustix::process::Pid;
+pub use sentinel::Sentinel;
 pub use signals::{Arrival, Arrived, HoldTheLine, Origin, Signals};
 pub use spawn::{
     Spec, Stderr, Stdin, Stdout, Target, become_subreaper, same_open_file, spawn, start_session,
 };
 pub use terminal::{Hangup, Terminal};
+
+/// Our own program, also after its file was replaced.
+pub(crate) fn own_program() -> std::io::Result<std::path::PathBuf> {
+    if cfg!(target_os = "linux") {
+        Ok(std::path::PathBuf::from("/proc/self/exe"))
+    } else {
+        std::env::current_exe()
+    }
+}

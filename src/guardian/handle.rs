@@ -193,7 +193,7 @@ impl Guardian {
     fn start(&mut self) -> io::Result<()> {
         self.posted += 1;
         let (ours, theirs) = UnixStream::pair()?;
-        let mut command = Command::new(own_program()?);
+        let mut command = Command::new(crate::child::own_program()?);
         // In our own directory: the store's settings may name files by relative paths.
         command.arg0("tfguard").arg(ARGUMENT).stdin(Stdio::from(OwnedFd::from(theirs)));
         for name in HUNTED_BY {
@@ -255,9 +255,4 @@ impl Guardian {
         let Some(post) = &self.post else { return Ok(()) };
         wire::send(post.socket.as_fd(), message, fds)
     }
-}
-
-/// Our own program, also after its file was replaced.
-fn own_program() -> io::Result<PathBuf> {
-    if cfg!(target_os = "linux") { Ok(PathBuf::from("/proc/self/exe")) } else { std::env::current_exe() }
 }

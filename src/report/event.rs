@@ -223,7 +223,8 @@ impl Event {
     /// Whether the event says nothing that a person beside the child's own output would miss. As
     /// data it is kept; as text it is for `-v`.
     pub fn is_plain_course(&self) -> bool {
-        matches!(self, Self::ChildStarted { .. } | Self::ChildExited { .. } | Self::RunSummary { .. })
+        let ended_by_itself = matches!(self, Self::ChildExited { ended: Ended::Code(_), .. });
+        ended_by_itself || matches!(self, Self::ChildStarted { .. } | Self::RunSummary { .. })
     }
 
     /// The event's `type` in NDJSON.

@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::child::{
-    Arrival, Hangup, InterruptSeen, Leftovers, Marker, Pid, Pumps, Running, Sink, Spec, Stderr, Stdin,
-    Stdout, Target, Terminal, same_open_file, spawn,
+    Arrival, Hangup, InterruptSeen, Leftovers, Marker, Pid, Pumps, Running, Sentinel, Sink, Spec, Stderr,
+    Stdin, Stdout, Target, Terminal, same_open_file, spawn,
 };
 use crate::clock::{Clock, SystemClock};
 use crate::credentials;
@@ -142,6 +142,7 @@ impl Scene<'_> {
                 return Err(error);
             }
         };
+        let sentinel = self.post_sentinel(step, &spec, on_terminal, &running, &seen);
         let mut hangup = terminal.as_ref().and_then(|terminal| terminal.watch().ok());
         let mut stops = 0;
         let mut resume_at: Option<Instant> = None;
@@ -193,6 +194,7 @@ impl Scene<'_> {
             }
         };
         drop(hangup);
+        drop(sentinel);
         if let Some(Effect::Signal(name, action)) = self.stop.child_ended(self.clock.mono()) {
             self.emit(Event::Signal { name, action });
         }
@@ -232,6 +234,27 @@ impl Scene<'_> {
             }
         });
         Happening::Credentials(self.credentials.stop_at(self.clock.now()))
+    }
+
+    /// Somebody to tell us of a Ctrl-C that the terminal gives to Terraform, where its own word for
+    /// it does not come past us.
+    fn post_sentinel(
+        &self,
+        step: &Step,
+        spec: &Spec,
+        on_terminal: bool,
+        running: &Running,
+        seen: &UnboundedSender<InterruptSeen>,
+    ) -> Option<Sentinel> {
+        let blind = on_terminal && step.target == Target::Process && spec.stdout == Stdout::Inherit;
+        match blind.then(|| Sentinel::post(running.pgid(), seen.clone()))? {
+            Ok(sentinel) => Some(sentinel),
+            Err(error) => {
+                let text = format!("nobody can tell whether a Ctrl-C reaches the command: {error}");
+                self.emit(Event::say(Level::Warn, text));
+                None
+            }
+        }
     }
 
     /// Whether a child may be started now: nobody wants us to stop, and the lease is good.

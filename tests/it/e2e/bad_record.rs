@@ -16,7 +16,7 @@ fn a_record_of_a_newer_version_is_left_alone(locks: &Locks) {
     locks.plant(json!({ "schema": 2, "stamp": "from the future", "owners": [] }));
     let before = locks.record();
     let run = locks.run(&project).args(["apply", "--", "-auto-approve"]).output().exits(78);
-    let run = run.says(&["lock \"e2e\"", "layout is number 2", "a newer tfguard wrote it"]);
+    let run = run.says(&["lock e2e", "layout is number 2", "a newer tfguard wrote it"]);
     assert!(!run.kinds().contains(&"child_started"));
     let status = locks.run(&project).args(["status"]).output().exits(78).stdout_text();
     assert!(status.contains("state  unreadable: ") && status.contains("layout is number 2"), "{status}");
@@ -28,7 +28,7 @@ fn a_record_that_is_rubbish_is_deleted_only_on_demand(locks: &Locks) {
     locks.plant(json!({ "schema": 1, "stamp": "x", "holders": "nobody" }));
     let before = locks.record();
     let run = locks.run(&project).args(["apply", "--", "-auto-approve"]).output().exits(78);
-    run.says(&["lock \"e2e\"", "it is not a lock record"]);
+    run.says(&["lock e2e", "it is not a lock record"]);
     let status = locks.run(&project).args(["status", "--json"]).output().exits(78);
     let status: Value = serde_json::from_slice(&status.stdout).unwrap();
     assert_eq!(status["state"], "unreadable");

@@ -68,7 +68,7 @@ fn a_table_that_cannot_be_reached() {
         // The time that was given is tried for, and not more.
         let took = started.elapsed();
         assert!((Duration::from_secs(2)..Duration::from_secs(12)).contains(&took), "{fault:?}: {took:?}");
-        run.says(&[parts, endpoint, "; tried for ", "lock \"e2e\""]);
+        run.says(&[parts, endpoint, "; tried for ", "lock e2e"]);
     }
     assert_eq!(engine.scan(TABLE).len(), 0);
 }

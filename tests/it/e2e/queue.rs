@@ -61,7 +61,8 @@ fn who_does_not_wait_gives_up_at_once(locks: &Locks) {
     let started = Instant::now();
     let refused = locks.run(&project).args(["apply", "--no-wait", "--", "-auto-approve"]).output();
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
-    let refused = refused.exits(75).says(&["is held by", "running `cat`", "--no-wait", "tfguard status"]);
+    let refused =
+        refused.exits(75).says(&["is held by", "running `cat`", "--no-wait", "status` shows the queue"]);
     assert!(!refused.kinds().contains(&"child_started"));
     assert_eq!(refused.event("run_summary")["outcome"], "not_acquired");
     assert_eq!(locks.record().unwrap()["queue"], before["queue"]);

@@ -82,7 +82,7 @@ fn a_tfguard_inside_runs_under_the_outer_lock(locks: &Locks) {
     let inner = [US, "apply", "--no-wait", "--", "-auto-approve"];
     let run = locks.run(&project).args(["exec", "--"]).args(inner).output().exits(0);
     assert!(run.stdout_text().contains("Apply complete!"), "{}", run.stdout_text());
-    let run = run.says(&["running under lock \"e2e\" of the tfguard that started this one"]);
+    let run = run.says(&["running under lock e2e of the tfguard that started this one"]);
     // Both write to one log file. One lock was taken and one released.
     let acquired: Vec<_> = run.events.iter().filter(|event| event["type"] == "lock_acquired").collect();
     assert_eq!(acquired.len(), 2);

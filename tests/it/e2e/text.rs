@@ -47,7 +47,7 @@ fn the_streams_are_terraforms_own_to_the_byte() {
         assert_eq!(guarded.stdout_text(), alone.stdout_text());
         assert_eq!(childs(&guarded.stderr), alone.stderr);
         // All that is said of us is on stderr, each line marked.
-        assert!(guarded.stderr.contains("tfguard: lock \"e2e\" acquired"));
+        assert!(guarded.stderr.contains("tfguard: lock e2e acquired"));
     }
 }
 

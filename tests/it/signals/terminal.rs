@@ -106,6 +106,27 @@ fn a_closed_terminal_stops_terraform_gracefully() {
     assert!(state.contains("tainted"), "what was begun is in the state: {state}");
 }
 
+/// The key went to the child and not to us, and its second signal would make it drop its state.
+#[test]
+fn after_ctrl_c_nothing_of_ours_follows() {
+    let stage = Stage::new();
+    let mut session = Session::start_with(&stage, "\"$PROGRAM\" apply", |command| {
+        stage.pull_strings(command, &Manner::default());
+    });
+    stage.wait_file("apply.ready");
+    session.pty.type_in("\x03");
+    wait("the key", || stage.counted("apply").contains(&"SIGINT".to_owned()).then_some(()));
+    session.pty.hang_up();
+    stage.log().wait("signal", 1);
+    assert_eq!(stage.log().signals(), ["SIGHUP swallowed"]);
+    stage.let_go();
+    stage.log().wait("run_summary", 1);
+    let interrupts = stage.counted("apply").into_iter().filter(|name| name != "SIGHUP");
+    assert_eq!(interrupts.collect::<Vec<_>>(), ["SIGINT"]);
+    session.shell.wait().unwrap();
+    stage.assert_clean();
+}
+
 #[test]
 fn a_closed_terminal_is_one_interrupt() {
     let stage = Stage::new();
