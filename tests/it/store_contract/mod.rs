@@ -32,7 +32,7 @@ fn busy(stamp: &str, waiters: usize, reason: &str) -> Record {
         session: "holder".into(),
         mode: Mode::Exclusive,
         phase: Phase::Active,
-        beat: u64::MAX,
+        beat: 1 << 53,
         lease_ms: 180_000,
         generation: record.generation,
         run: Some(1),
