@@ -7,7 +7,7 @@ use std::process::Command as Process;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{inherit, setup};
+use super::{care, inherit, setup};
 use crate::child::{Arrival, Target as Aim, Terminal};
 use crate::cli::{Action, Config, Format, Wait as CliWait};
 use crate::clock::{Clock, SystemClock};
@@ -101,11 +101,12 @@ async fn plan(
         reporter.emit(Event::say(Level::Warn, text.clone()));
     }
     let store = setup::open(&target.store, &target.lock).await?;
-    let inherited = inherit::generation(&target.lock, config.mode, store.as_ref()).await?;
+    let inherited = inherit::footing(&target.lock, config.mode, store.as_ref()).await?;
     let shown = command.shown.join(" ");
     let candidate = Candidate {
         session: crate::session::id(),
         mode: config.mode,
+        changes: care::changes(config, &command),
         lease: config.lease,
         asked_at: started.wall,
         identity: setup::identity(Some(shown), config.reason.clone()),
@@ -134,6 +135,7 @@ async fn plan(
             stop_timeout: config.stop_timeout,
             deadline: config.deadline.map(|deadline| started.mono + deadline),
         },
+        custody: care::custody(config, &command),
         first,
         command,
         inherited,

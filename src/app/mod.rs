@@ -1,6 +1,7 @@
 //! The whole program, put together: arguments, environment and streams come in here and nowhere
 //! else.
 
+mod care;
 mod guarded;
 mod inherit;
 mod operator;
@@ -63,9 +64,10 @@ fn run(config: Config) -> u8 {
                 guarded::run(&config, arrivals, &reporter).await
             }
             Action::Status { json, check } => told(operator::status(&config, *json, *check).await, &reporter),
-            Action::Unlock { session, now, yes, reason } => {
+            Action::Unlock { session, recovered, now, yes, reason } => {
                 let order = operator::Order {
                     session: session.clone(),
+                    recovered: *recovered,
                     now: *now,
                     yes: *yes,
                     reason: reason.clone(),

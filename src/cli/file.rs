@@ -26,6 +26,8 @@ pub(super) struct File {
     pub(super) wait_timeout: Option<Time>,
     pub(super) stop_timeout: Option<Time>,
     pub(super) deadline: Option<Time>,
+    pub(super) rescue_dir: Option<PathBuf>,
+    pub(super) require_clean: Option<bool>,
     pub(super) terraform_bin: Option<PathBuf>,
     pub(super) init: Option<String>,
     pub(super) log_format: Option<String>,
@@ -70,7 +72,7 @@ pub(super) fn find(directory: &Path) -> Result<Option<(PathBuf, File)>, Error> {
         .map_err(|error| Error::Config(format!("{shown} cannot be read: {error}")))?;
     let mut file = read(&text).map_err(|cause| Error::Config(format!("{shown}: {cause}")))?;
     let folder = path.parent().unwrap_or(&directory);
-    for relative in [&mut file.local_dir, &mut file.log_file] {
+    for relative in [&mut file.local_dir, &mut file.log_file, &mut file.rescue_dir] {
         *relative = relative.take().map(|path| folder.join(path));
     }
     // A bare name is looked for on PATH.

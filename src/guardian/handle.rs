@@ -12,6 +12,7 @@ use super::token::Token;
 use super::wire::{self, Begin, Message};
 use crate::child::Pid;
 use crate::lease::{LockName, Tenure};
+use crate::rescue::Watch;
 use crate::store::StoreSpec;
 
 /// A guardian that dies more often than this in one run is not replaced any more.
@@ -52,6 +53,7 @@ pub struct Guardian {
     tenure: Tenure,
     token: OwnedFd,
     ward: Option<Watched>,
+    rescue: Option<Watch>,
     post: Option<Post>,
     posted: u32,
 }
@@ -81,6 +83,7 @@ impl Guardian {
             tenure: tenure.clone(),
             token: token.as_fd().try_clone_to_owned()?,
             ward: None,
+            rescue: None,
             post: None,
             posted: 0,
         };
@@ -97,6 +100,13 @@ impl Guardian {
     pub fn renewed(&mut self, tenure: &Tenure) {
         self.tenure = tenure.clone();
         self.tell(&Message::Tenure(tenure.clone()));
+    }
+
+    /// The requested command is about to be started; `watch` knows what it may leave. Kept until the
+    /// end: we may die before that is seen to.
+    pub fn rescue(&mut self, watch: Watch) {
+        self.tell(&Message::Rescue(watch.clone()));
+        self.rescue = Some(watch);
     }
 
     /// A child runs, whose output comes through `outputs`.
@@ -159,7 +169,11 @@ impl Guardian {
             json: self.setting.json,
             log_file: self.setting.log_file.clone(),
         });
-        self.send(&begin, &[])
+        self.send(&begin, &[])?;
+        if let Some(watch) = &self.rescue {
+            self.tell(&Message::Rescue(watch.clone()));
+        }
+        Ok(())
     }
 
     fn introduce(&self) {

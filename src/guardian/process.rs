@@ -17,6 +17,7 @@ use super::wire::{Begin, Message, Received, Receiver};
 use crate::child::Pid;
 use crate::clock::SystemClock;
 use crate::lease::{Instant, Tenure};
+use crate::rescue::Watch;
 
 /// The one argument that makes this program a guardian. Not for people.
 pub const ARGUMENT: &str = "--tfguard-guardian";
@@ -35,6 +36,8 @@ pub(super) struct Post {
     pub(super) token: Token,
     pub(super) tenure: Tenure,
     pub(super) ward: Option<Ward>,
+    /// Set once the requested command may run.
+    pub(super) rescue: Option<Watch>,
     tried: bool,
 }
 
@@ -106,12 +109,20 @@ impl Post {
     fn begin(begin: Begin, receiver: &mut Receiver) -> io::Result<Box<Self>> {
         let token = receiver.claim_fds().pop().ok_or_else(|| io::Error::other("the token did not come"))?;
         let tenure = begin.tenure.clone();
-        Ok(Box::new(Self { begin, token: Token::from_fd(token)?, tenure, ward: None, tried: false }))
+        Ok(Box::new(Self {
+            begin,
+            token: Token::from_fd(token)?,
+            tenure,
+            ward: None,
+            rescue: None,
+            tried: false,
+        }))
     }
 
     fn hear(&mut self, message: Message, receiver: &mut Receiver) {
         match message {
             Message::Tenure(tenure) => self.tenure = tenure,
+            Message::Rescue(watch) => self.rescue = Some(watch),
             Message::Child { pid, group } => {
                 let outputs = receiver.claim_fds();
                 self.ward = Pid::from_raw(pid).map(|pid| Ward::new(pid, group, outputs));

@@ -11,9 +11,11 @@ use crate::lease::session::Notice;
 use crate::lease::transition::Ending;
 use crate::lease::{LockName, Outcome};
 use crate::lock::{self, Lock, Update};
+use crate::operate;
 use crate::report::Reporter;
 use crate::report::event::{Event, Level};
 use crate::store::Store;
+use crate::supervisor::custody::state_rescued;
 use crate::supervisor::stop::{Effect, Happening, Limits, Stop, Why};
 
 /// How often we look whether the child is gone: it is not ours, so nobody tells.
@@ -53,6 +55,7 @@ async fn attend(mut post: Post, reporter: &Reporter) {
     let mut stop = Stop::new(Limits { stop_timeout: post.begin.stop_timeout, deadline: None });
     let mut opening = Some(open(&post));
     let mut lock: Option<Lock> = None;
+    let mut store: Option<Arc<dyn Store>> = None;
     handle(&mut stop, Happening::Lease(post.tenure.deadlines()), &post, reporter);
     handle(&mut stop, Happening::Orphaned, &post, reporter);
     if let Some(ward) = &mut post.ward {
@@ -60,9 +63,10 @@ async fn attend(mut post: Post, reporter: &Reporter) {
     }
     loop {
         if opening.as_ref().is_some_and(JoinHandle::is_finished)
-            && let Some(Ok(store)) = join(opening.take()).await
+            && let Some(Ok(opened)) = join(opening.take()).await
         {
-            lock = Some(lock::resume(post.tenure.clone(), name.clone(), store, clock, post.seed(clock)));
+            store = Some(Arc::clone(&opened));
+            lock = Some(lock::resume(post.tenure.clone(), name.clone(), opened, clock, post.seed(clock)));
         }
         while let Some(update) = lock.as_mut().and_then(Lock::pending_update) {
             let happening = match update {
@@ -85,22 +89,35 @@ async fn attend(mut post: Post, reporter: &Reporter) {
         tokio::time::sleep(LOOK).await;
     }
     if let Some(opening) = opening
-        && let Some(Ok(store)) = join(Some(opening)).await
+        && let Some(Ok(opened)) = join(Some(opening)).await
     {
-        lock = Some(lock::resume(post.tenure.clone(), name.clone(), store, clock, post.seed(clock)));
+        store = Some(Arc::clone(&opened));
+        lock = Some(lock::resume(post.tenure.clone(), name.clone(), opened, clock, post.seed(clock)));
     }
+    let changed = post.rescue.is_some();
+    let rescued = rescue(&mut post, &name, reporter).await;
     let Some(mut lock) = lock else {
         let text =
             format!("lock {name}: the store could not be reached; the lock stays until its lease ends");
         return say(reporter, Level::Error, text);
     };
-    lock.release(Ending { outcome: Outcome::Crashed, exit_code: None });
+    lock.release(Ending { changed, rescued: rescued.clone(), ..Ending::new(Outcome::Crashed, None) });
     while let Some(update) = lock.update().await {
         if let Update::Finished(finish, _) = update {
             if finish.is_clean() {
                 let held = clock.now().wall.duration_since(post.tenure.own.granted_at);
                 let held = Duration::try_from(held).unwrap_or_default();
-                reporter.emit(Event::LockReleased { lock: name, held });
+                reporter.emit(Event::LockReleased { lock: name.clone(), held });
+                if let (Some(path), Some(store)) = (rescued, store) {
+                    // A lock that was lost shows nothing of its last holder.
+                    let (own, seed) = (&post.tenure.own, post.seed(clock));
+                    let marked = operate::rescued(store.as_ref(), &name, own, &path, &clock, seed).await;
+                    if let Err(error) = marked {
+                        let text =
+                            format!("the lock's record could not be told of the rescued state: {error}");
+                        say(reporter, Level::Warn, text);
+                    }
+                }
             } else {
                 let text = format!("lock {name} could not be released; it stays until its lease ends");
                 say(reporter, Level::Error, text);
@@ -108,6 +125,16 @@ async fn attend(mut post: Post, reporter: &Reporter) {
             return;
         }
     }
+}
+
+/// Moves what the command left, and says so. Where it is now.
+async fn rescue(post: &mut Post, name: &LockName, reporter: &Reporter) -> Option<String> {
+    let watch = post.rescue.take()?;
+    let fleeting = watch.ci;
+    let kept = tokio::task::spawn_blocking(move || watch.collect()).await.ok().flatten()?;
+    let path = kept.path.to_string_lossy().into_owned();
+    reporter.emit(state_rescued(name.clone(), post.tenure.own.run, kept, fleeting));
+    Some(path)
 }
 
 /// Opens the store, again and again until the lease is over: then nothing is left to be kept.

@@ -14,6 +14,7 @@ use rustix::net::{
 use serde::{Deserialize, Serialize};
 
 use crate::lease::Tenure;
+use crate::rescue::Watch;
 use crate::store::StoreSpec;
 
 /// Most descriptors that go with one message.
@@ -26,6 +27,8 @@ pub(super) enum Message {
     Begin(Begin),
     /// The lease was renewed, or acquired.
     Tenure(Tenure),
+    /// The requested command is about to be started: what it may leave.
+    Rescue(Watch),
     /// A child runs; the reading ends of its output, where they are pipes, go with it.
     Child { pid: i32, group: bool },
     /// The child, and all it left, is dead.

@@ -146,6 +146,21 @@ pub enum Event {
         /// What we did.
         action: SignalAction,
     },
+    /// Terraform could not write the state, and what it left instead is safe.
+    StateRescued {
+        /// The lock.
+        lock: LockName,
+        /// Number of the run, when the lock was ours.
+        run: Option<u64>,
+        /// Where the state is now.
+        path: String,
+        /// Why it is still where Terraform left it.
+        trouble: Option<String>,
+        /// The command that pushes it.
+        command: String,
+        /// The machine's files may go away with the job.
+        fleeting: bool,
+    },
     /// Anything else, as one sentence.
     Diagnostic {
         /// How much it matters.
@@ -161,7 +176,7 @@ pub enum Event {
         lock: Option<LockName>,
         /// The fencing token, when the lock was ours.
         generation: Option<u64>,
-        /// `succeeded`, `failed`, `cancelled`, `lost`, `not_acquired`.
+        /// `succeeded`, `failed`, `cancelled`, `lost`, `not_acquired`, `refused`.
         outcome: &'static str,
         /// Our own exit code.
         exit_code: u8,
@@ -192,7 +207,7 @@ impl Event {
         match self {
             Self::LockRenewed { .. } => Level::Debug,
             Self::LockAtRisk { .. } | Self::PreviousRun { .. } => Level::Warn,
-            Self::LockLost { .. } => Level::Error,
+            Self::LockLost { .. } | Self::StateRescued { .. } => Level::Error,
             Self::Diagnostic { level, .. } => *level,
             _ => Level::Info,
         }
@@ -211,6 +226,7 @@ impl Event {
             Self::ChildStarted { .. } => "child_started",
             Self::ChildExited { .. } => "child_exited",
             Self::Signal { .. } => "signal",
+            Self::StateRescued { .. } => "state_rescued",
             Self::RunSummary { .. } => "run_summary",
         }
     }

@@ -84,6 +84,13 @@ fn fields(event: &Event, at: Timestamp) -> Value {
             Ended::Signal(signal) => json!({ "signal": signal, "argv": argv }),
         },
         Event::Signal { name, action } => json!({ "name": name, "action": action_name(*action) }),
+        Event::StateRescued { lock, run, path, trouble, command, .. } => json!({
+            "lock": lock,
+            "run": run,
+            "path": escape::line(path),
+            "trouble": trouble.as_deref().map(escape::line),
+            "command": escape::line(command),
+        }),
         Event::Diagnostic { level, summary, detail } => diagnostic(*level, summary, detail.as_deref()),
         Event::RunSummary { lock, generation, outcome, exit_code, waited, held } => json!({
             "lock": lock,
@@ -253,6 +260,12 @@ mod tests {
         assert_eq!(of("child_started"), json!({"argv": ["terraform", "apply"], "pid": 12}));
         assert_eq!(of("child_exited"), json!({"code": 2, "argv": ["terraform", "apply"]}));
         assert_eq!(of("signal"), json!({"name": "SIGINT", "action": "passed"}));
+        let path = "/srv/.tfguard/rescue/errored-1.tfstate";
+        assert_eq!(
+            of("state_rescued"),
+            json!({"lock": "prod", "run": 7, "path": path, "trouble": null,
+                   "command": format!("tfguard exec -- terraform state push {path}")})
+        );
         assert_eq!(
             of("run_summary"),
             json!({"lock": "prod", "generation": 42, "outcome": "not_acquired", "exit_code": 75,

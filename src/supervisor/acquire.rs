@@ -9,7 +9,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::escape;
 use crate::lease::session::{Finish, Notice};
-use crate::lease::{Holder, Instant, LockName, Tenure};
+use crate::lease::{Holder, Instant, Legacy, LockName, Tenure};
 use crate::lock::{Lock, REACH, Update};
 use crate::report::event::{Event, Level, Party, SignalAction};
 use crate::report::{Reporter, human};
@@ -39,7 +39,7 @@ impl Waiting<'_> {
         &self,
         lock: &mut Lock,
         arrivals: &mut UnboundedReceiver<Arrival>,
-    ) -> Result<Tenure, Error> {
+    ) -> Result<(Tenure, Legacy), Error> {
         let mut told: Option<(usize, Vec<Holder>)> = None;
         let mut say_at = self.started + SAY_AGAIN;
         let mut trouble_told = false;
@@ -57,11 +57,11 @@ impl Waiting<'_> {
                     }
                 }
                 update = lock.update() => match update {
-                    Some(Update::Notice(Notice::Acquired { previous, .. }, Some(tenure))) => {
+                    Some(Update::Notice(Notice::Acquired { previous, legacy, .. }, Some(tenure))) => {
                         if let Some(last) = previous {
                             self.reporter.emit(Event::PreviousRun { lock: self.name.clone(), last });
                         }
-                        return Ok(*tenure);
+                        return Ok((*tenure, legacy));
                     }
                     Some(Update::Notice(notice, _)) => {
                         if let Notice::Waiting { position, holders } = notice {

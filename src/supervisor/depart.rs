@@ -7,7 +7,8 @@ use crate::lock::{Lock, Update};
 use crate::report::event::{Event, Level};
 use crate::report::{Reporter, human};
 
-/// Releases the lock and tells how that went. Nothing of the run may be alive any more.
+/// Releases the lock and tells how that went. Nothing of the run may be alive any more. Whether the
+/// record is known not to show us.
 pub(super) async fn release(
     lock: &mut Lock,
     ending: Ending,
@@ -16,7 +17,7 @@ pub(super) async fn release(
     tenure: &Tenure,
     clock: SystemClock,
     reporter: &Reporter,
-) {
+) -> bool {
     lock.release(ending);
     let mut deadlines = tenure.deadlines();
     let mut cause = None;
@@ -26,7 +27,7 @@ pub(super) async fn release(
             Update::Finished(finish, _) if finish.is_clean() => {
                 let held = clock.mono().since(acquired_at);
                 reporter.emit(Event::LockReleased { lock: name.clone(), held });
-                return;
+                return true;
             }
             Update::Finished(_, error) => {
                 cause = error;
@@ -47,4 +48,5 @@ pub(super) async fn release(
             human::duration(left)
         )),
     });
+    false
 }

@@ -8,6 +8,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::acquire::Waiting;
 use super::attend::{Hold, Scene};
+use super::custody::{Custodian, Custody, Footing};
 use super::depart;
 use super::stop::{Happening, Limits, Stop};
 use super::verdict::{self, Verdict};
@@ -17,7 +18,7 @@ use crate::error::Error;
 use crate::guardian::{Guardian, Setting, Token};
 use crate::lease::session::Wait;
 use crate::lease::transition::{Candidate, Ending};
-use crate::lease::{Instant, LockName};
+use crate::lease::{Instant, Legacy, LockName};
 use crate::lock;
 use crate::report::Outlet;
 use crate::report::Reporter;
@@ -42,8 +43,10 @@ pub struct Plan {
     pub first: Option<Step>,
     /// The command.
     pub command: Step,
-    /// The lock is held by our ancestor, with this fencing token: run under it.
-    pub inherited: Option<u64>,
+    /// The lock is held by our ancestor: run under it.
+    pub inherited: Option<Footing>,
+    /// What is done for the state besides.
+    pub custody: Custody,
     /// When tfguard was started.
     pub started: Instant,
     /// Seed for what is random.
@@ -92,6 +95,7 @@ impl Report {
             Err(Error::Cancelled { .. }) => "cancelled",
             Err(Error::Lost(_)) => "lost",
             Err(Error::NotAcquired(_)) => "not_acquired",
+            Err(Error::Refused(_)) => "refused",
             Err(_) => "failed",
         }
     }
@@ -109,18 +113,19 @@ pub async fn run(
         let text = format!("the system does not let us adopt what the command leaves behind: {error}");
         reporter.emit(Event::say(Level::Warn, text));
     }
-    let (hold, generation) = match plan.inherited {
-        Some(generation) => (None, generation),
+    let (hold, footing) = match plan.inherited.clone() {
+        Some(footing) => (None, footing),
         None => match acquire(plan, &mut arrivals, clock, reporter).await {
-            Ok(hold) => {
-                let generation = hold.tenure.own.generation;
-                (Some(hold), generation)
+            Ok((hold, legacy)) => {
+                let own = hold.tenure.own.clone();
+                (Some(hold), Footing { own, legacy })
             }
             Err(error) => {
                 return Report::failed(error, clock.mono().since(plan.started));
             }
         },
     };
+    let generation = footing.own.generation;
     let acquired_at = clock.mono();
     let waited = acquired_at.since(plan.started);
     reporter.emit(Event::LockAcquired {
@@ -150,13 +155,18 @@ pub async fn run(
         guardian,
         token: &plan.token,
     };
-    let (result, pumps) = commands(plan, &mut scene).await;
+    let custodian = Custodian { plan, footing: &footing, clock, reporter };
+    let (result, pumps) = commands(plan, &mut scene, &custodian).await;
     let ending = match &result {
-        Ok(verdict) => verdict.ending,
+        Ok(verdict) => verdict.ending.clone(),
         Err(_) => Ending::NOTHING_RAN,
     };
     if let Some(hold) = &mut scene.hold {
-        depart::release(&mut hold.lock, ending, &plan.name, acquired_at, &hold.tenure, clock, reporter).await;
+        let (lock, tenure) = (&mut hold.lock, &hold.tenure);
+        let rescued = ending.rescued.clone();
+        if depart::release(lock, ending, &plan.name, acquired_at, tenure, clock, reporter).await {
+            custodian.mark(rescued.as_deref()).await;
+        }
     }
     if let Some(guardian) = scene.guardian.take() {
         guardian.dismiss();
@@ -171,7 +181,7 @@ async fn acquire(
     arrivals: &mut UnboundedReceiver<Arrival>,
     clock: SystemClock,
     reporter: &Reporter,
-) -> Result<Hold, Error> {
+) -> Result<(Hold, Legacy), Error> {
     let store = plan.store.describe();
     let mut lock = lock::start(
         plan.candidate.clone(),
@@ -190,8 +200,8 @@ async fn acquire(
         deadline: plan.limits.deadline,
         no_wait: plan.wait == Wait::Not,
     };
-    let tenure = waiting.acquire(&mut lock, arrivals).await?;
-    Ok(Hold { lock, tenure, trouble: None })
+    let (tenure, legacy) = waiting.acquire(&mut lock, arrivals).await?;
+    Ok((Hold { lock, tenure, trouble: None }, legacy))
 }
 
 /// Posts the guardian. A run without one is a run all the same, and says so.
@@ -212,7 +222,14 @@ fn post(plan: &Plan, hold: &Hold, reporter: &Reporter) -> Option<Guardian> {
 
 /// The commands of the run, one after the other. After anything but success the next one does not
 /// start.
-async fn commands(plan: &Plan, scene: &mut Scene<'_>) -> (Result<Verdict, Error>, Option<Pumps>) {
+async fn commands(
+    plan: &Plan,
+    scene: &mut Scene<'_>,
+    custodian: &Custodian<'_>,
+) -> (Result<Verdict, Error>, Option<Pumps>) {
+    if let Err(error) = custodian.admit().await {
+        return (Err(error), None);
+    }
     if let Some(first) = &plan.first {
         match scene.attend(first).await {
             Err(error) => return (Err(error), None),
@@ -230,10 +247,12 @@ async fn commands(plan: &Plan, scene: &mut Scene<'_>) -> (Result<Verdict, Error>
             }
         }
     }
+    let watch = custodian.watch(scene.guardian.as_mut());
     match scene.attend(&plan.command).await {
         Err(error) => (Err(error), None),
         Ok((ended, pumps)) => {
-            let verdict = verdict::of_child(ended, &scene.stop);
+            let mut verdict = verdict::of_child(ended, &scene.stop);
+            custodian.settle(watch, ended, &mut verdict).await;
             if scene.stop.lease_failed() && verdict.exit_code == 0 {
                 let text = "the lease was lost or at risk, and the command succeeded all the same";
                 scene.reporter.emit(Event::say(Level::Warn, format!("lock {}: {text}", plan.name)));

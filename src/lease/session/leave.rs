@@ -40,7 +40,7 @@ impl Session {
 
     pub(super) fn decide_leave(&mut self, view: Option<Record>, now: Now) {
         let Intent::Leave(leaving) = &self.intent else { return };
-        let ending = leaving.ending.unwrap_or(Ending::NOTHING_RAN);
+        let ending = leaving.ending.clone().unwrap_or(Ending::NOTHING_RAN);
         let session = self.params.candidate.session.clone();
         let Some(record) = view else {
             if self.unanswered.any() {
@@ -52,7 +52,7 @@ impl Session {
         };
         match record.standing(&session) {
             Standing::Holder(own) if own.phase == Phase::Active => {
-                self.send_write(transition::release(&record, &session, ending, now.wall), now);
+                self.send_write(transition::release(&record, &session, &ending, now.wall), now);
             }
             Standing::Holder(_) | Standing::Waiter(_) => {
                 self.send_write(transition::leave(&record, &session, now.wall), now);
