@@ -16,6 +16,7 @@ pub mod plan;
 pub mod report;
 pub mod rescue;
 pub mod session;
+pub mod state_lock;
 pub mod store;
 pub mod supervisor;
 pub mod terraform;

@@ -18,9 +18,11 @@ use crate::lease::transition::Candidate;
 use crate::lease::{LockName, Mode};
 use crate::report::event::{Event, Level};
 use crate::report::{Outlet, Reporter, SharedWriter};
+use crate::state_lock::{self, Care};
 use crate::supervisor::run::{Plan, Report, Step, run as supervise};
 use crate::supervisor::stop::Limits;
 use crate::terraform::args::{self, Command, Situation, Version};
+use crate::terraform::directory::Directory;
 use crate::terraform::find::{self, Search};
 use crate::terraform::init;
 use crate::terraform::redact;
@@ -59,6 +61,20 @@ pub(super) async fn run(config: &Config, arrivals: UnboundedReceiver<Arrival>, r
     exit_code
 }
 
+/// How to look after the state lock. The lock on a local state ends with its process, and a
+/// command without Terraform's lock leaves none.
+fn state_care(config: &Config, directory: &Directory, command: &Step) -> Option<Care> {
+    let Action::Terraform { args, .. } = &config.action else { return None };
+    if directory.backend.is_local() || config.mode == Mode::Shared {
+        return None;
+    }
+    Some(Care {
+        terraform: state_lock::Terraform { program: command.program.clone(), dir: command.dir.clone() },
+        policy: config.free_state_lock,
+        detailed_exitcode: args::has_flag(args, "detailed-exitcode"),
+    })
+}
+
 /// Completes when we are asked to stop.
 async fn stopped(arrivals: &mut UnboundedReceiver<Arrival>) {
     while let Some(arrival) = arrivals.recv().await {
@@ -94,8 +110,8 @@ async fn plan(
     let is_terraform = matches!(config.action, Action::Terraform { .. });
     let target = setup::target(config, &directory, is_terraform)?;
     *lock = Some(target.lock.clone());
-    for text in &target.chosen {
-        reporter.emit(Event::say(Level::Info, text.clone()));
+    if !target.chosen.is_empty() {
+        reporter.emit(Event::say(Level::Info, target.chosen.join("; ")));
     }
     for text in &target.warnings {
         reporter.emit(Event::say(Level::Warn, text.clone()));
@@ -114,7 +130,9 @@ async fn plan(
     let token = Token::new().map_err(|error| {
         Error::Bug(format!("the system gives no pipe for the interrupt's token: {error}"))
     })?;
+    let state = state_care(config, &directory, &command);
     let guardian = Setting {
+        state: state.clone(),
         lock: target.lock.clone(),
         store: target.store.absolute(),
         stop_timeout: config.stop_timeout,
@@ -141,6 +159,7 @@ async fn plan(
         inherited,
         started: started.mono,
         seed: crate::session::seed(),
+        state,
         guardian: Some(guardian),
         token,
     })

@@ -9,9 +9,11 @@ mod setup;
 
 use std::time::Duration;
 
-use crate::child::Signals;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::child::{Arrival, Signals};
 use crate::cli::{self, Action, Config, Parsed, Surroundings};
-use crate::error::Error;
+use crate::error::{Error, exit};
 use crate::report::event::Event;
 use crate::report::{Reporter, SharedWriter, text};
 
@@ -20,6 +22,11 @@ const FLUSH: Duration = Duration::from_secs(2);
 
 /// Runs the program with the process's own arguments. Returns the exit code.
 pub fn main() -> u8 {
+    std::panic::set_hook(Box::new(|info| {
+        let text = format!("{info}").replace('\n', " ");
+        let error = Error::Bug(text);
+        let _ = SharedWriter::stderr().write(text::error_lines(&error, false).as_bytes());
+    }));
     if std::env::args_os().nth(1).is_some_and(|argument| argument == crate::guardian::ARGUMENT) {
         return crate::guardian::main();
     }
@@ -58,28 +65,30 @@ fn run(config: Config) -> u8 {
         Ok(runtime) => runtime,
         Err(error) => return complain(&Error::Bug(format!("the runtime cannot start: {error}"))),
     };
-    let code = runtime.block_on(async {
-        match &config.action {
-            Action::Terraform { .. } | Action::Exec { .. } => {
-                guarded::run(&config, arrivals, &reporter).await
-            }
-            Action::Status { json, check } => told(operator::status(&config, *json, *check).await, &reporter),
-            Action::Unlock { session, recovered, now, yes, reason } => {
-                let order = operator::Order {
-                    session: session.clone(),
-                    recovered: *recovered,
-                    now: *now,
-                    yes: *yes,
-                    reason: reason.clone(),
-                };
-                told(operator::unlock(&config, order, &reporter).await, &reporter)
-            }
-        }
-    });
+    let work = std::panic::AssertUnwindSafe(|| runtime.block_on(dispatch(&config, arrivals, &reporter)));
+    // A panic says so by itself. The child and the lock are the guardian's now, as after any death.
+    let code = std::panic::catch_unwind(work).unwrap_or(exit::SOFTWARE);
     reporter.flush(FLUSH);
     // A thread that is stuck in a write must not keep the process.
     runtime.shutdown_background();
     code
+}
+
+async fn dispatch(config: &Config, arrivals: UnboundedReceiver<Arrival>, reporter: &Reporter) -> u8 {
+    match &config.action {
+        Action::Terraform { .. } | Action::Exec { .. } => guarded::run(config, arrivals, reporter).await,
+        Action::Status { json, check } => told(operator::status(config, *json, *check).await, reporter),
+        Action::Unlock { session, recovered, now, yes, reason } => {
+            let order = operator::Order {
+                session: session.clone(),
+                recovered: *recovered,
+                now: *now,
+                yes: *yes,
+                reason: reason.clone(),
+            };
+            told(operator::unlock(config, order, reporter).await, reporter)
+        }
+    }
 }
 
 /// An operator's command: its code, or its error said.

@@ -237,6 +237,11 @@ pub struct Options {
     /// Run init first: auto, always or never; for plan, apply and destroy [default: auto]
     #[arg(long, value_name = "WHEN", help_heading = "Child")]
     pub init: Option<String>,
+    /// Terraform's own state lock, when a Terraform died without releasing it: free that of our own
+    /// child (own), none (never), or also that of a dead run before (takeover)
+    /// [TFGUARD_FREE_STATE_LOCK] [default: own]
+    #[arg(long, value_name = "WHICH", help_heading = "Child")]
+    pub free_state_lock: Option<String>,
     /// Form of our own messages: text on stderr, or json on stdout together with the child's
     /// output [TFGUARD_LOG_FORMAT] [default: text]
     #[arg(long, value_name = "FORMAT", help_heading = "Output")]
@@ -283,6 +288,7 @@ impl Options {
             allow_stale_plan: after.allow_stale_plan || self.allow_stale_plan,
             terraform_bin: after.terraform_bin.or(self.terraform_bin),
             init: after.init.or(self.init),
+            free_state_lock: after.free_state_lock.or(self.free_state_lock),
             log_format: after.log_format.or(self.log_format),
             log_file: after.log_file.or(self.log_file),
             verbose: if talks { after.verbose } else { self.verbose },

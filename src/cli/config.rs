@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::target::Wish;
 use crate::lease::{Lease, Mode};
 use crate::report::Level;
+use crate::state_lock::Policy;
 use crate::terraform::args::Command;
 use crate::terraform::init::InitPolicy;
 
@@ -136,6 +137,8 @@ pub struct Config {
     pub allow_stale_plan: bool,
     /// Where messages go.
     pub log: Log,
+    /// What becomes of a state lock that a dead Terraform left.
+    pub free_state_lock: Policy,
     /// Why the run is made.
     pub reason: Option<String>,
     /// The `tfguard.toml` that took part.

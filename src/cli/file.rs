@@ -30,6 +30,7 @@ pub(super) struct File {
     pub(super) require_clean: Option<bool>,
     pub(super) terraform_bin: Option<PathBuf>,
     pub(super) init: Option<String>,
+    pub(super) free_state_lock: Option<String>,
     pub(super) log_format: Option<String>,
     pub(super) log_file: Option<PathBuf>,
     pub(super) color: Option<String>,

@@ -12,6 +12,7 @@ use super::target::{StoreChoice, Wish};
 use crate::error::Error;
 use crate::lease::{Lease, LockName, Mode};
 use crate::report::Level;
+use crate::state_lock::Policy;
 use crate::terraform::args as terraform_args;
 use crate::terraform::args::Command;
 use crate::terraform::init::InitPolicy;
@@ -67,7 +68,7 @@ pub fn resolve(args: Args, surroundings: Surroundings<'_>) -> Result<Config, Err
             .rescue_dir
             .clone()
             .or_else(|| env("TFGUARD_RESCUE_DIR").map(PathBuf::from))
-            .or(file.rescue_dir)
+            .or_else(|| file.rescue_dir.clone())
             .map(|dir| surroundings.cwd.join(dir)),
         require_clean: options.require_clean
             || match origins.pick(None, "", Some("TFGUARD_REQUIRE_CLEAN"), None)? {
@@ -79,9 +80,10 @@ pub fn resolve(args: Args, surroundings: Surroundings<'_>) -> Result<Config, Err
             .terraform_bin
             .clone()
             .or_else(|| env("TFGUARD_TERRAFORM_BIN").map(PathBuf::from))
-            .or(file.terraform_bin)
+            .or(file.terraform_bin.clone())
             // A bare name is looked for on PATH.
             .map(|bin| if bin.components().count() > 1 { surroundings.cwd.join(bin) } else { bin }),
+        free_state_lock: free_state_lock(&origins, &options, &file)?,
         log,
         reason: reason.map(|given| given.text),
         file: path,
@@ -283,6 +285,21 @@ fn wish(origins: &Origins<'_>, options: &Options, file: &File, cwd: &Path) -> Re
             .or_else(|| file.local_dir.clone())
             .map(|dir| cwd.join(dir)),
     })
+}
+
+fn free_state_lock(origins: &Origins<'_>, options: &Options, file: &File) -> Result<Policy, Error> {
+    let given = origins.text(
+        options.free_state_lock.clone(),
+        "--free-state-lock",
+        "TFGUARD_FREE_STATE_LOCK",
+        file.free_state_lock.clone(),
+    )?;
+    match given {
+        Some(given) => {
+            given.one_of(&[("own", Policy::Own), ("never", Policy::Never), ("takeover", Policy::Takeover)])
+        }
+        None => Ok(Policy::Own),
+    }
 }
 
 fn log(origins: &Origins<'_>, options: &Options, file: &File, cwd: &Path) -> Result<Log, Error> {

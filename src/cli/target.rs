@@ -110,10 +110,7 @@ fn store(wish: &Wish, place: Place<'_>, chosen: &mut Vec<String>) -> Result<Stor
             Error::Usage("--store dynamodb needs the name of the table: give --table NAME".into())
         }),
         StoreChoice::Auto => match (dynamodb(wish), &place.directory.backend) {
-            (Some(dynamodb), _) => {
-                chosen.push("the store is DynamoDB, since a table is given".into());
-                Ok(dynamodb)
-            }
+            (Some(dynamodb), _) => Ok(dynamodb),
             (None, backend) if backend.is_local() => {
                 if is_terraforms(place) {
                     chosen.push("the store is local, since the state is on this machine too".into());

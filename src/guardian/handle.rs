@@ -13,6 +13,7 @@ use super::wire::{self, Begin, Message};
 use crate::child::Pid;
 use crate::lease::{LockName, Tenure};
 use crate::rescue::Watch;
+use crate::state_lock::Care;
 use crate::store::StoreSpec;
 
 /// A guardian that dies more often than this in one run is not replaced any more.
@@ -38,6 +39,8 @@ pub struct Setting {
     pub lock: LockName,
     /// Where it lives.
     pub store: StoreSpec,
+    /// How to look after Terraform's own state lock.
+    pub state: Option<Care>,
     /// How long a stop may take before what is left is killed.
     pub stop_timeout: Option<Duration>,
     /// Report as NDJSON on stdout instead of text on stderr.
@@ -165,6 +168,7 @@ impl Guardian {
             lock: self.setting.lock.to_string(),
             store: self.setting.store.clone(),
             tenure: self.tenure.clone(),
+            state: self.setting.state.clone(),
             stop_timeout: self.setting.stop_timeout,
             json: self.setting.json,
             log_file: self.setting.log_file.clone(),

@@ -88,6 +88,11 @@ async fn attend(mut post: Post, reporter: &Reporter) {
         handle(&mut stop, Happening::Tick, &post, reporter);
         tokio::time::sleep(LOOK).await;
     }
+    if let (Some(care), true) = (&post.begin.state, post.ward.is_some())
+        && let Some(event) = care.after_own(post.tenure.own.granted_at, clock.now().wall).await
+    {
+        reporter.emit(event);
+    }
     if let Some(opening) = opening
         && let Some(Ok(opened)) = join(Some(opening)).await
     {

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::lease::Tenure;
 use crate::rescue::Watch;
+use crate::state_lock::Care;
 use crate::store::StoreSpec;
 
 /// Most descriptors that go with one message.
@@ -43,6 +44,7 @@ pub(super) struct Begin {
     pub(super) lock: String,
     pub(super) store: StoreSpec,
     pub(super) tenure: Tenure,
+    pub(super) state: Option<Care>,
     pub(super) stop_timeout: Option<Duration>,
     pub(super) json: bool,
     pub(super) log_file: Option<std::path::PathBuf>,

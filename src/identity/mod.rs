@@ -32,8 +32,10 @@ pub struct Facts {
 pub fn identify(env: Lookup<'_>, facts: Facts) -> Identity {
     let present = |name: &str| env(name).filter(|value| !value.trim().is_empty());
     let run = ci::run(&present);
-    let actor = run.actor.or_else(|| present("USER")).or_else(|| present("LOGNAME")).or(facts.user);
+    let user = facts.user;
+    let actor = run.actor.or_else(|| present("USER")).or_else(|| present("LOGNAME")).or_else(|| user.clone());
     Identity {
+        user: user.filter(|user| actor.as_ref() != Some(user)),
         actor,
         host: facts.host,
         pid: Some(facts.pid),

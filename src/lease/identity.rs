@@ -8,6 +8,10 @@ pub struct Identity {
     /// The person or bot that started the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
+    /// The user as the system knows it, where that is not the actor. Terraform signs its own state
+    /// lock with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// Name of the machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
@@ -74,6 +78,7 @@ impl Identity {
     fn texts(&mut self) -> Vec<&mut String> {
         [
             &mut self.actor,
+            &mut self.user,
             &mut self.host,
             &mut self.repository,
             &mut self.commit,
@@ -109,6 +114,7 @@ mod tests {
     fn verbose() -> Identity {
         Identity {
             actor: Some("a".repeat(300)),
+            user: Some("u".repeat(30)),
             host: Some("host".repeat(40)),
             pid: Some(u32::MAX),
             url: Some("https://github.com/example/infrastructure/actions/runs/12345678901/attempts/1".into()),

@@ -256,6 +256,9 @@ pub struct Last {
     /// The child's exit code, where one is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
+    /// When it was given the lock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub granted_at: Option<Timestamp>,
     /// When it ended or was found dead.
     pub at: Timestamp,
     /// The operator, for [`Outcome::Forced`].

@@ -266,6 +266,7 @@ fn bury(record: &mut Record, holder: Holder, ending: &Ending, by: Option<Interve
         session: holder.session,
         outcome: ending.outcome,
         exit_code: ending.exit_code,
+        granted_at: Some(holder.granted_at),
         at: wall,
         by,
         acknowledged: false,

@@ -57,7 +57,6 @@ pub enum Ended {
 }
 
 /// Everything that tfguard says.
-#[allow(clippy::large_enum_variant, reason = "events are few, and boxed on their way to the writer")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// The lock is held; we stand in the queue.
@@ -161,6 +160,17 @@ pub enum Event {
         /// The machine's files may go away with the job.
         fleeting: bool,
     },
+    /// Terraform's own state lock, which a dead Terraform had left, is free again.
+    StateLockFreed {
+        /// The lock's id.
+        id: String,
+        /// The state.
+        path: String,
+        /// `user@host` of the dead Terraform.
+        who: String,
+        /// When it had taken the lock.
+        created: Timestamp,
+    },
     /// Anything else, as one sentence.
     Diagnostic {
         /// How much it matters.
@@ -206,11 +216,17 @@ impl Event {
     pub fn level(&self) -> Level {
         match self {
             Self::LockRenewed { .. } => Level::Debug,
-            Self::LockAtRisk { .. } | Self::PreviousRun { .. } => Level::Warn,
+            Self::LockAtRisk { .. } | Self::PreviousRun { .. } | Self::StateLockFreed { .. } => Level::Warn,
             Self::LockLost { .. } | Self::StateRescued { .. } => Level::Error,
             Self::Diagnostic { level, .. } => *level,
             _ => Level::Info,
         }
+    }
+
+    /// Whether the event says nothing that a person beside the child's own output would miss. As
+    /// data it is kept; as text it is for `-v`.
+    pub fn is_plain_course(&self) -> bool {
+        matches!(self, Self::ChildStarted { .. } | Self::ChildExited { .. } | Self::RunSummary { .. })
     }
 
     /// The event's `type` in NDJSON.
@@ -227,6 +243,7 @@ impl Event {
             Self::ChildExited { .. } => "child_exited",
             Self::Signal { .. } => "signal",
             Self::StateRescued { .. } => "state_rescued",
+            Self::StateLockFreed { .. } => "state_lock_freed",
             Self::RunSummary { .. } => "run_summary",
         }
     }

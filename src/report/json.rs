@@ -83,6 +83,12 @@ fn fields(event: &Event, at: Timestamp) -> Value {
             Ended::Code(code) => json!({ "code": code, "argv": argv }),
             Ended::Signal(signal) => json!({ "signal": signal, "argv": argv }),
         },
+        Event::StateLockFreed { id, path, who, created } => json!({
+            "id": escape::field(id),
+            "path": escape::line(path),
+            "who": escape::field(who),
+            "created": timestamp(*created),
+        }),
         Event::Signal { name, action } => json!({ "name": name, "action": action_name(*action) }),
         Event::StateRescued { lock, run, path, trouble, command, .. } => json!({
             "lock": lock,

@@ -149,6 +149,7 @@ impl Writer {
     fn show(&self, event: &Event, at: Timestamp) {
         // A closed stream does not end the run, and there is nowhere left to say so.
         let _ = match &self.destination {
+            Destination::Text { .. } if event.is_plain_course() && self.level > Level::Debug => Ok(()),
             Destination::Text { out, colour } => out.write(text::lines(event, at, *colour).as_bytes()),
             Destination::Json { out } => out.write(&json::line(event, at)),
         };

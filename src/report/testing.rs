@@ -26,6 +26,7 @@ pub(crate) fn mallory() -> Identity {
     let evil = || Some("x\n::error::pwned\r\u{1b}[2J\u{9b}\u{202e}##[error]\u{2028}".to_owned());
     Identity {
         actor: evil(),
+        user: evil(),
         host: evil(),
         pid: None,
         url: evil(),
@@ -52,6 +53,7 @@ pub(crate) fn last(outcome: Outcome, identity: Identity) -> Last {
         session: text.clone(),
         outcome,
         exit_code: Some(1),
+        granted_at: None,
         at: at(30),
         by: Some(Intervention { by: text.clone(), reason: text, at: at(30) }),
         acknowledged: false,

@@ -95,6 +95,13 @@ pub(super) fn message(event: &Event, now: Timestamp) -> Vec<String> {
         Event::ChildExited { ended: Ended::Signal(number), argv } => {
             one(format!("`{}` was ended by {}", command(argv), human::signal(*number)))
         }
+        Event::StateLockFreed { id, path, who, created } => one(format!(
+            "freed Terraform's own lock on the state {} (ID {}), which {} took {} ago and left when it died",
+            escape::line(path),
+            escape::field(id),
+            escape::field(who),
+            human::since(*created, now)
+        )),
         Event::Signal { name, action } => one(signal(name, *action)),
         Event::StateRescued { lock, path, trouble, command, fleeting, .. } => {
             rescued(lock, path, trouble.as_deref(), command, *fleeting)

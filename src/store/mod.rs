@@ -33,7 +33,6 @@ pub use spec::StoreSpec;
 use crate::lease::{LockName, Record, Stamp};
 
 /// What came of a compare-and-swap whose answer arrived.
-#[allow(clippy::large_enum_variant, reason = "one is made per request, and taken apart at once")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Swap {
     /// The record is now the one that was written.

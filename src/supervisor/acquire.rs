@@ -8,8 +8,8 @@ use crate::child::Arrival;
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::escape;
-use crate::lease::session::{Finish, Notice};
-use crate::lease::{Holder, Instant, Legacy, LockName, Tenure};
+use crate::lease::session::{Finish, Notice, Wait};
+use crate::lease::{Holder, Instant, Last, Legacy, LockName, Tenure};
 use crate::lock::{Lock, REACH, Update};
 use crate::report::event::{Event, Level, Party, SignalAction};
 use crate::report::{Reporter, human};
@@ -29,17 +29,17 @@ pub(super) struct Waiting<'a> {
     pub(super) started: Instant,
     /// When the whole run is to stop.
     pub(super) deadline: Option<Instant>,
-    /// The user does not want to wait.
-    pub(super) no_wait: bool,
+    /// How long the user wants to wait.
+    pub(super) wait: Wait,
 }
 
 impl Waiting<'_> {
-    /// Waits until the lock is ours. A signal or the run's deadline leaves the queue at once.
+    /// Waits until the lock is ours; with how the run before ended, if that has to be told. A signal or the run's deadline leaves the queue at once.
     pub(super) async fn acquire(
         &self,
         lock: &mut Lock,
         arrivals: &mut UnboundedReceiver<Arrival>,
-    ) -> Result<(Tenure, Legacy), Error> {
+    ) -> Result<(Tenure, Option<Last>, Legacy), Error> {
         let mut told: Option<(usize, Vec<Holder>)> = None;
         let mut say_at = self.started + SAY_AGAIN;
         let mut trouble_told = false;
@@ -58,10 +58,11 @@ impl Waiting<'_> {
                 }
                 update = lock.update() => match update {
                     Some(Update::Notice(Notice::Acquired { previous, legacy, .. }, Some(tenure))) => {
-                        if let Some(last) = previous {
-                            self.reporter.emit(Event::PreviousRun { lock: self.name.clone(), last });
+                        if let Some(last) = &previous {
+                            let (lock, last) = (self.name.clone(), last.clone());
+                            self.reporter.emit(Event::PreviousRun { lock, last });
                         }
-                        return Ok((*tenure, legacy));
+                        return Ok((*tenure, previous, legacy));
                     }
                     Some(Update::Notice(notice, _)) => {
                         if let Notice::Waiting { position, holders } = notice {
@@ -76,12 +77,16 @@ impl Waiting<'_> {
                         }
                     }
                     Some(Update::Trouble(error)) => {
-                        if error.is_transient() && !trouble_told {
+                        if error.is_transient() && !trouble_told && self.wait != Wait::Not {
                             trouble_told = true;
+                            let reach = match self.wait {
+                                Wait::AtMost(limit) => REACH.min(limit),
+                                Wait::Forever | Wait::Not => REACH,
+                            };
                             self.warn(format!(
-                                "lock {}: {error}; trying again for up to {} s",
+                                "lock {}: {error}; trying again for up to {}",
                                 self.name,
-                                REACH.as_secs()
+                                human::duration(reach)
                             ));
                         }
                     }
@@ -147,7 +152,7 @@ impl Waiting<'_> {
         match (finish, error) {
             (Finish::Held(holders), _) => {
                 let waited = human::duration(self.waited());
-                let how_long = if self.no_wait {
+                let how_long = if self.wait == Wait::Not {
                     "not waiting (--no-wait)".to_owned()
                 } else {
                     format!("gave up after {waited} (--wait-timeout)")

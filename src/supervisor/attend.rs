@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, PipeReader};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -18,10 +19,12 @@ use crate::escape;
 use crate::guardian::{Guardian, Token};
 use crate::lease::session::{Loss, Notice};
 use crate::lease::{Instant, LockName, Tenure};
-use crate::lock::{Lock, Update};
+use crate::lock::{self, Lock, Update};
 use crate::report::event::{Ended, Event, Level, SignalAction};
 use crate::report::{Outlet, Stream};
 use crate::report::{Reporter, human};
+
+use crate::store::Store;
 
 use super::stop::{Effect, Happening, Stop, Why};
 use super::verdict::signal_number;
@@ -61,11 +64,14 @@ pub(super) struct Hold {
     pub(super) tenure: Tenure,
     /// The newest failure of a heartbeat.
     pub(super) trouble: Option<String>,
+    /// How often the lock's task had to be replaced.
+    pub(super) revived: u32,
 }
 
 /// Everything that a child is attended with.
 pub(super) struct Scene<'a> {
     pub(super) name: &'a LockName,
+    pub(super) store: Arc<dyn Store>,
     /// `None` under an ancestor's lock.
     pub(super) hold: Option<Hold>,
     pub(super) stop: Stop,
@@ -108,7 +114,13 @@ impl Scene<'_> {
         }
         self.emit(Event::ChildStarted { argv: step.shown.clone(), pid: running.id() });
         let (seen, mut markers) = unbounded_channel();
-        let pumps = self.pump(step, &spec, stdout, stderr, &seen)?;
+        let mut pumps = match self.pump(step, &spec, stdout, stderr, &seen) {
+            Ok(pumps) => pumps,
+            Err(error) => {
+                self.abandon(&mut running, step).await;
+                return Err(error);
+            }
+        };
         let mut hangup = terminal.as_ref().and_then(|terminal| terminal.watch().ok());
         let mut stops = 0;
         let mut resume_at: Option<Instant> = None;
@@ -135,8 +147,7 @@ impl Scene<'_> {
                     }
                 }
                 Wake::Update(None) => {
-                    // The lock's task died: no heartbeat any more. The deadlines see to the child.
-                    self.hold_failed("the lock's task has ended; this is a bug in tfguard");
+                    self.revive();
                 }
                 Wake::Marker => self.handle(Happening::Marker, on_terminal, &running).await,
                 Wake::Hangup => self.handle(Happening::Signal("SIGHUP"), on_terminal, &running).await,
@@ -160,7 +171,6 @@ impl Scene<'_> {
         if let Some(guardian) = &mut self.guardian {
             guardian.unwatch();
         }
-        let mut pumps = pumps;
         pumps.finished(DRAIN).await;
         self.emit(Event::ChildExited { ended, argv: step.shown.clone() });
         Ok((ended, pumps))
@@ -325,16 +335,25 @@ impl Scene<'_> {
                 }
                 deadlines.map(Happening::Lease)
             }
-            Update::Finished(..) => {
-                self.hold_failed("the lock's session ended early; this is a bug in tfguard");
-                None
-            }
+            // Only a release or a leave ends a session that holds, and neither was asked for.
+            Update::Finished(..) => None,
         }
     }
 
-    fn hold_failed(&mut self, text: &str) {
+    /// The task that sends the heartbeats has died, which is a bug: another one goes on from what
+    /// is known. When that happens again and again the deadlines see to the child.
+    fn revive(&mut self) {
+        const MOST: u32 = 3;
+        let Some(hold) = &mut self.hold else { return };
+        hold.revived += 1;
+        let text = "the task that keeps it alive has died; this is a bug in tfguard, please report it";
+        if hold.revived <= MOST {
+            let (name, store) = (self.name.clone(), self.store.clone());
+            hold.lock = lock::resume(hold.tenure.clone(), name, store, self.clock, crate::session::seed());
+        } else {
+            self.hold = None;
+        }
         self.emit(Event::say(Level::Error, format!("lock {}: {text}", self.name)));
-        self.hold = None;
     }
 
     async fn handle(&mut self, happening: Happening, on_terminal: bool, running: &Running) {
@@ -391,6 +410,15 @@ impl Scene<'_> {
             self.attempt("kill the child", running.kill());
         }
         self.clock.mono() + RESUME_AFTER
+    }
+
+    /// Ends a child that cannot be attended to.
+    async fn abandon(&self, running: &mut Running, step: &Step) {
+        self.attempt("kill the child", running.kill());
+        while running.poll().is_none() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.bury(running, step).await;
     }
 
     /// Kills what the child left and says so. Comes back when nothing of it is alive.

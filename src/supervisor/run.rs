@@ -13,16 +13,17 @@ use super::depart;
 use super::stop::{Happening, Limits, Stop};
 use super::verdict::{self, Verdict};
 use crate::child::{Arrival, HoldTheLine, Pumps, become_subreaper};
-use crate::clock::SystemClock;
+use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::guardian::{Guardian, Setting, Token};
 use crate::lease::session::Wait;
 use crate::lease::transition::{Candidate, Ending};
-use crate::lease::{Instant, Legacy, LockName};
+use crate::lease::{Instant, Last, Legacy, LockName};
 use crate::lock;
 use crate::report::Outlet;
 use crate::report::Reporter;
 use crate::report::event::{Ended, Event, Level};
+use crate::state_lock::Care;
 use crate::store::Store;
 
 pub use super::attend::Step;
@@ -51,6 +52,8 @@ pub struct Plan {
     pub started: Instant,
     /// Seed for what is random.
     pub seed: u64,
+    /// How to look after Terraform's own state lock, where it has one that outlives it.
+    pub state: Option<Care>,
     /// What a guardian needs to know; `None`: the run has none.
     pub guardian: Option<Setting>,
     /// The right to send the one SIGINT.
@@ -113,12 +116,12 @@ pub async fn run(
         let text = format!("the system does not let us adopt what the command leaves behind: {error}");
         reporter.emit(Event::say(Level::Warn, text));
     }
-    let (hold, footing) = match plan.inherited.clone() {
-        Some(footing) => (None, footing),
+    let (hold, previous, footing) = match plan.inherited.clone() {
+        Some(footing) => (None, None, footing),
         None => match acquire(plan, &mut arrivals, clock, reporter).await {
-            Ok((hold, legacy)) => {
+            Ok((hold, previous, legacy)) => {
                 let own = hold.tenure.own.clone();
-                (Some(hold), Footing { own, legacy })
+                (Some(hold), previous, Footing { own, legacy })
             }
             Err(error) => {
                 return Report::failed(error, clock.mono().since(plan.started));
@@ -145,6 +148,7 @@ pub async fn run(
     let guardian = hold.as_ref().and_then(|hold| post(plan, hold, reporter));
     let mut scene = Scene {
         name: &plan.name,
+        store: plan.store.clone(),
         hold,
         stop,
         arrivals,
@@ -155,8 +159,20 @@ pub async fn run(
         guardian,
         token: &plan.token,
     };
+    if let (Some(care), Some(last)) = (&plan.state, &previous)
+        && let Some(event) = care.after_previous(last, clock.now().wall).await
+    {
+        reporter.emit(event);
+    }
+    let from = clock.now().wall;
     let custodian = Custodian { plan, footing: &footing, clock, reporter };
     let (result, pumps) = commands(plan, &mut scene, &custodian).await;
+    if let (Some(care), Ok(verdict)) = (&plan.state, &result)
+        && care.may_have_left(verdict.ending.exit_code)
+        && let Some(event) = care.after_own(from, clock.now().wall).await
+    {
+        reporter.emit(event);
+    }
     let ending = match &result {
         Ok(verdict) => verdict.ending.clone(),
         Err(_) => Ending::NOTHING_RAN,
@@ -169,7 +185,12 @@ pub async fn run(
         }
     }
     if let Some(guardian) = scene.guardian.take() {
-        guardian.dismiss();
+        if scene.hold.is_some() {
+            guardian.dismiss();
+        } else {
+            // Nobody here can release any more. Left without a word, it takes over.
+            drop(guardian);
+        }
     }
     let held = plan.inherited.is_none().then(|| clock.mono().since(acquired_at));
     let arrivals = Some(scene.arrivals);
@@ -181,7 +202,7 @@ async fn acquire(
     arrivals: &mut UnboundedReceiver<Arrival>,
     clock: SystemClock,
     reporter: &Reporter,
-) -> Result<(Hold, Legacy), Error> {
+) -> Result<(Hold, Option<Last>, Legacy), Error> {
     let store = plan.store.describe();
     let mut lock = lock::start(
         plan.candidate.clone(),
@@ -198,10 +219,10 @@ async fn acquire(
         reporter,
         started: plan.started,
         deadline: plan.limits.deadline,
-        no_wait: plan.wait == Wait::Not,
+        wait: plan.wait,
     };
-    let (tenure, legacy) = waiting.acquire(&mut lock, arrivals).await?;
-    Ok((Hold { lock, tenure, trouble: None }, legacy))
+    let (tenure, previous, legacy) = waiting.acquire(&mut lock, arrivals).await?;
+    Ok((Hold { lock, tenure, trouble: None, revived: 0 }, previous, legacy))
 }
 
 /// Posts the guardian. A run without one is a run all the same, and says so.

@@ -8,6 +8,7 @@ pub mod find;
 mod flags;
 pub mod init;
 pub mod invocation;
+pub mod lock_info;
 pub mod redact;
 
 pub use args::{Command, Situation, Version};

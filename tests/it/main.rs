@@ -15,5 +15,6 @@ mod cli_find;
 mod cli_folder;
 mod cli_log_file;
 mod lease_sim;
+mod state_lock;
 mod store_contract;
 mod support;

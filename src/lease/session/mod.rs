@@ -77,7 +77,6 @@ pub struct Params {
 
 /// A request to the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant, reason = "one exists at a time")]
 pub enum Request {
     /// Read the record.
     Read,
@@ -92,7 +91,6 @@ pub enum Request {
 
 /// What came of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant, reason = "one exists at a time")]
 pub enum Answer {
     /// To a read: the record.
     Read(Option<Record>),
@@ -175,7 +173,6 @@ pub enum Finish {
 
 /// What a session wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant, reason = "taken apart at once")]
 pub enum Output {
     /// Send this now; it replaces any request under way.
     Send {

@@ -9,6 +9,10 @@ use crate::lease::transition;
 
 /// How often the head of the queue looks; the waiter at place p looks p times as rarely.
 const POLL: Duration = Duration::from_millis(300);
+/// How often the head looks that has just become it. A lock that changes hands quickly is worth
+/// quick looks: while the wait is young they come every twentieth of it, so that looking adds a
+/// few per cent to what is waited anyway, and a long wait costs what it costs at [`POLL`].
+const POLL_YOUNG: Duration = Duration::from_millis(60);
 /// The rarest that a waiter looks.
 const POLL_MOST: Duration = Duration::from_secs(3);
 /// How often somebody looks who observes without queueing.
@@ -29,6 +33,8 @@ pub(super) struct Seeking {
     vanished: Option<Instant>,
     /// Past the time to give up, still watching holders that look dead: their keys when that began.
     doubting: Option<Vec<HolderKey>>,
+    /// Our place in the queue, and since when it is ours.
+    placed: Option<(usize, Instant)>,
     /// What was last told about waiting.
     told: Option<(usize, Vec<String>)>,
 }
@@ -150,8 +156,7 @@ impl Session {
             self.set_out(None, Finish::Held(record.holders.clone()), now);
             return;
         }
-        let place = u32::try_from(position).unwrap_or(u32::MAX);
-        let poll = POLL.saturating_mul(place).min(POLL_MOST).mul_f64(0.8 + 0.4 * self.rng.f64());
+        let poll = self.poll_period(position, now).mul_f64(0.8 + 0.4 * self.rng.f64());
         self.look_again(record, poll, now);
     }
 
@@ -213,6 +218,19 @@ impl Session {
             Wait::AtMost(limit) => Some(self.started + limit),
             Wait::Not => Some(self.started),
         }
+    }
+
+    fn poll_period(&mut self, position: usize, now: Now) -> Duration {
+        let since = match self.seek.placed {
+            Some((placed, since)) if placed == position => since,
+            _ => {
+                self.seek.placed = Some((position, now.mono));
+                now.mono
+            }
+        };
+        let place = u32::try_from(position).unwrap_or(u32::MAX);
+        let young = now.mono.since(since) / 20;
+        young.clamp(POLL_YOUNG, POLL).saturating_mul(place).min(POLL_MOST)
     }
 
     fn look_again(&mut self, record: &Record, poll: Duration, now: Now) {

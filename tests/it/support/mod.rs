@@ -5,3 +5,4 @@ pub(crate) mod fault;
 pub(crate) mod folder;
 pub(crate) mod http;
 pub(crate) mod isolated;
+pub(crate) mod moto;
