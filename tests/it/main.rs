@@ -15,6 +15,7 @@ mod cli_find;
 mod cli_folder;
 mod cli_log_file;
 mod lease_sim;
+mod rescue;
 mod state_lock;
 mod store_contract;
 mod support;
