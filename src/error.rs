@@ -14,7 +14,7 @@ pub mod exit {
     pub const UNAVAILABLE: u8 = 69;
     /// A bug in tfguard.
     pub const SOFTWARE: u8 = 70;
-    /// The lock was not got.
+    /// The lock was not got, or what earlier runs left under it forbids the command.
     pub const NOT_ACQUIRED: u8 = 75;
     /// The lease was lost or at risk, and the child did not succeed.
     pub const LOST: u8 = 76;
@@ -58,6 +58,9 @@ pub enum Error {
     /// Held by others, waited too long, queue full, or taken out of the queue.
     #[error("{0}")]
     NotAcquired(String),
+    /// The lock was acquired, and what earlier runs left under it forbids the command.
+    #[error("{0}")]
+    Refused(String),
     /// The lease was lost before the child could run.
     #[error("{0}")]
     Lost(String),
@@ -93,7 +96,7 @@ impl Error {
             },
             Self::Credentials(_) => exit::CREDENTIALS,
             Self::Config(_) => exit::CONFIG,
-            Self::NotAcquired(_) => exit::NOT_ACQUIRED,
+            Self::NotAcquired(_) | Self::Refused(_) => exit::NOT_ACQUIRED,
             Self::Lost(_) => exit::LOST,
             Self::CannotRun(_) => exit::CANNOT_RUN,
             Self::NotFound(_) => exit::NOT_FOUND,

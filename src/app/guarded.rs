@@ -7,7 +7,7 @@ use std::process::Command as Process;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{inherit, setup};
+use super::{care, inherit, setup};
 use crate::child::{Arrival, Target as Aim, Terminal};
 use crate::cli::{Action, Config, Format, Wait as CliWait};
 use crate::clock::{Clock, SystemClock};
@@ -122,11 +122,12 @@ async fn plan(
     // Before the lock is asked for: nobody is to wait for a run that cannot work.
     let outlook = outlook(config.credentials, &target.lock, reporter).await?;
     let store = setup::open(&target.store, &target.lock).await?;
-    let inherited = inherit::generation(&target.lock, config.mode, store.as_ref()).await?;
+    let inherited = inherit::footing(&target.lock, config.mode, store.as_ref()).await?;
     let shown = command.shown.join(" ");
     let candidate = Candidate {
         session: crate::session::id(),
         mode: config.mode,
+        changes: care::changes(config, &command),
         lease: config.lease,
         asked_at: started.wall,
         identity: setup::identity(Some(shown), config.reason.clone()),
@@ -161,6 +162,7 @@ async fn plan(
             deadline: config.deadline.map(|deadline| started.mono + deadline),
         },
         credentials: (config.credentials, outlook),
+        custody: care::custody(config, &command),
         first,
         command,
         inherited,

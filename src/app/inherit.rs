@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::setup::env_text;
 use crate::error::Error;
-use crate::lease::{LockName, Mode, Phase};
+use crate::lease::{LockName, Mode, Phase, Record};
 use crate::store::Store;
+use crate::supervisor::custody::Footing;
 
 /// How long the record may take to be read.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,13 +28,17 @@ impl Ancestor {
     }
 }
 
-/// The fencing token of the ancestor under whose lock we run; `None` when no ancestor says that it
+/// The hold of the ancestor under whose lock we run; `None` when no ancestor says that it
 /// holds `lock`.
 ///
 /// # Errors
 /// [`Error::Usage`] when one says so and the record does not show it, or shows it in a weaker mode;
 /// [`Error::Store`] when the record cannot be read.
-pub(super) async fn generation(lock: &LockName, mode: Mode, store: &dyn Store) -> Result<Option<u64>, Error> {
+pub(super) async fn footing(
+    lock: &LockName,
+    mode: Mode,
+    store: &dyn Store,
+) -> Result<Option<Footing>, Error> {
     let Some(ancestor) = Ancestor::of(lock, env_text) else { return Ok(None) };
     let record = store.read(lock, TIMEOUT).await.map_err(|source| Error::Store {
         lock: lock.to_string(),
@@ -54,7 +59,8 @@ pub(super) async fn generation(lock: &LockName, mode: Mode, store: &dyn Store) -
             "the tfguard around us holds lock {lock} shared, and this command needs it exclusively"
         )));
     }
-    Ok(Some(holder.generation))
+    let legacy = record.as_ref().map(Record::legacy).unwrap_or_default();
+    Ok(Some(Footing { own: holder.clone(), legacy }))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The whole program, put together: arguments, environment and streams come in here and nowhere
 //! else.
 
+mod care;
 mod guarded;
 mod inherit;
 mod operator;
@@ -91,9 +92,14 @@ async fn dispatch(config: &Config, arrivals: UnboundedReceiver<Arrival>, reporte
     match &config.action {
         Action::Terraform { .. } | Action::Exec { .. } => guarded::run(config, arrivals, reporter).await,
         Action::Status { json, check } => told(operator::status(config, *json, *check).await, reporter),
-        Action::Unlock { session, now, yes, reason } => {
-            let order =
-                operator::Order { session: session.clone(), now: *now, yes: *yes, reason: reason.clone() };
+        Action::Unlock { session, recovered, now, yes, reason } => {
+            let order = operator::Order {
+                session: session.clone(),
+                recovered: *recovered,
+                now: *now,
+                yes: *yes,
+                reason: reason.clone(),
+            };
             told(operator::unlock(config, order, reporter).await, reporter)
         }
     }

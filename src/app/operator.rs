@@ -6,7 +6,7 @@ use super::setup;
 use crate::cli::{Config, status as render};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, exit};
-use crate::lease::{Holder, Intervention, Lease};
+use crate::lease::{Holder, Intervention, Lease, Pushed};
 use crate::operate::{self, Done, Request};
 use crate::report::event::{Event, Level};
 use crate::report::{Reporter, SharedWriter, human};
@@ -47,6 +47,7 @@ pub(super) async fn status(config: &Config, json: bool, check: bool) -> Result<u
 /// What an operator orders.
 pub(super) struct Order {
     pub(super) session: Option<String>,
+    pub(super) recovered: bool,
     pub(super) now: bool,
     pub(super) yes: bool,
     pub(super) reason: String,
@@ -57,7 +58,7 @@ pub(super) async fn unlock(config: &Config, order: Order, reporter: &Reporter) -
     let directory = setup::inspect(&config.directory)?;
     let target = setup::target(config, &directory, false)?;
     let lock = &target.lock;
-    if !order.yes && !confirmed(lock.as_str(), order.now)? {
+    if !order.yes && !confirmed(lock.as_str(), &order)? {
         reporter.emit(Event::say(Level::Info, format!("lock {lock}: nothing was changed")));
         return Ok(0);
     }
@@ -65,6 +66,13 @@ pub(super) async fn unlock(config: &Config, order: Order, reporter: &Reporter) -
         reporter.emit(Event::say(Level::Info, format!("lock {lock} is free: nothing to do")));
         return Ok(0);
     };
+    if order.recovered {
+        let seed = crate::session::seed();
+        let any = operate::recovered(store.as_ref(), lock, &Pushed::Any, &SystemClock, seed).await?;
+        let text = if any { "no longer needs recovery" } else { "needs no recovery: nothing to do" };
+        reporter.emit(Event::say(Level::Info, format!("lock {lock} {text}")));
+        return Ok(0);
+    }
     let me = setup::identity(None, None);
     let by = Intervention { by: human::identity(&me), reason: order.reason, at: SystemClock.now().wall };
     let request = Request { session: order.session, now: order.now, by: by.fitted() };
@@ -106,11 +114,13 @@ pub(super) async fn unlock(config: &Config, order: Order, reporter: &Reporter) -
 }
 
 /// Asks the person at the terminal. That there is one was checked with the options.
-fn confirmed(lock: &str, now: bool) -> Result<bool, Error> {
+fn confirmed(lock: &str, order: &Order) -> Result<bool, Error> {
     if !std::io::stdin().is_terminal() {
         return Err(Error::Usage("unlock asks before it acts: give --yes where nobody can answer".into()));
     }
-    let what = if now {
+    let what = if order.recovered {
+        "Forget that a rescued state waits to be pushed?"
+    } else if order.now {
         "Remove the holder at once, although its command may still run?"
     } else {
         "Ask the holder to stop and release?"

@@ -25,7 +25,7 @@ variable, a variable over the file. Durations are such as 90s, 3m or \"1h 30m\";
 seconds.
 
 Exit codes: the child's own when it ran to its end, 128+n when signal n ended it; 64 wrong usage, \
-66 no configuration, 69 store not reachable, 75 lock not got, 76 lock lost, 77 no credentials, 78 \
+66 no configuration, 69 store not reachable, 75 lock not got or plan refused, 76 lock lost, 77 no credentials, 78 \
 wrong set-up, 126 Terraform cannot be run, 127 cannot be found.";
 
 /// The whole command line.
@@ -96,7 +96,8 @@ pub enum Command {
     /// Ask the holder to stop and release the lock, or take it away
     #[command(
         after_help = "Examples:\n  tfguard unlock --reason 'runner was deleted'\n  \
-                      tfguard unlock --reason 'stuck in the queue' --session ID --yes",
+                      tfguard unlock --reason 'stuck in the queue' --session ID --yes\n  \
+                      tfguard unlock --recovered --reason 'imported by hand' --yes",
         args_override_self = true
     )]
     Unlock(Unlock),
@@ -156,6 +157,10 @@ pub struct Unlock {
     /// Take the entry out at once instead of asking it to stop. Two runs may then overlap
     #[arg(long)]
     pub now: bool,
+    /// Touch no entry: say that a rescued state needs no push any more, so that the lock no longer
+    /// needs recovery
+    #[arg(long, conflicts_with_all = ["session", "now"])]
+    pub recovered: bool,
     /// Do not ask; needed where there is no terminal
     #[arg(long)]
     pub yes: bool,
@@ -229,6 +234,19 @@ pub struct Options {
     /// [TFGUARD_STOP_BEFORE_EXPIRY] [default: only warn]
     #[arg(long, value_name = "D", help_heading = "Child")]
     pub stop_before_expiry: Option<String>,
+    /// Where an errored.tfstate is moved that Terraform leaves when it cannot write the state
+    /// [TFGUARD_RESCUE_DIR] [default: .tfguard/rescue in the working directory]
+    #[arg(long, value_name = "DIR", help_heading = "State")]
+    pub rescue_dir: Option<PathBuf>,
+    /// Refuse with 75 while an earlier run's rescued state has not been pushed; init and state push
+    /// are not refused [TFGUARD_REQUIRE_CLEAN]
+    #[arg(long, help_heading = "State")]
+    pub require_clean: bool,
+    /// Apply a saved plan also when another run may have changed things since it was made; for
+    /// apply. Such a plan is refused with 75. A plan made with `tfguard plan -- -out=FILE` carries
+    /// a note beside it, FILE.tfguard.json: keep the two together
+    #[arg(long, help_heading = "State")]
+    pub allow_stale_plan: bool,
     /// Terraform to run [TFGUARD_TERRAFORM_BIN] [default: terraform, then tofu, from PATH]
     #[arg(long, value_name = "PATH", help_heading = "Child")]
     pub terraform_bin: Option<PathBuf>,
@@ -285,6 +303,9 @@ impl Options {
             deadline: after.deadline.or(self.deadline),
             min_session: after.min_session.or(self.min_session),
             stop_before_expiry: after.stop_before_expiry.or(self.stop_before_expiry),
+            rescue_dir: after.rescue_dir.or(self.rescue_dir),
+            require_clean: after.require_clean || self.require_clean,
+            allow_stale_plan: after.allow_stale_plan || self.allow_stale_plan,
             terraform_bin: after.terraform_bin.or(self.terraform_bin),
             init: after.init.or(self.init),
             free_state_lock: after.free_state_lock.or(self.free_state_lock),

@@ -41,6 +41,8 @@ pub enum Action {
     Unlock {
         /// Whose; `None`: the holder's.
         session: Option<String>,
+        /// No entry: clear the mark of a rescued state.
+        recovered: bool,
         /// At once, without asking it.
         now: bool,
         /// Without asking the user.
@@ -133,6 +135,12 @@ pub struct Config {
     pub credentials: Demands,
     /// The Terraform to run: absolute, or a bare name to look for on `PATH`.
     pub terraform_bin: Option<PathBuf>,
+    /// Where a rescued state goes, absolute; `None`: `.tfguard/rescue` in the directory.
+    pub rescue_dir: Option<PathBuf>,
+    /// Refuse while a rescued state waits to be pushed.
+    pub require_clean: bool,
+    /// Apply a plan that is known to be stale.
+    pub allow_stale_plan: bool,
     /// Where messages go.
     pub log: Log,
     /// What becomes of a state lock that a dead Terraform left.

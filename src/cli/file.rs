@@ -30,6 +30,8 @@ pub(super) struct File {
     pub(super) deadline: Option<Time>,
     pub(super) min_session: Option<Time>,
     pub(super) stop_before_expiry: Option<Time>,
+    pub(super) rescue_dir: Option<PathBuf>,
+    pub(super) require_clean: Option<bool>,
     pub(super) terraform_bin: Option<PathBuf>,
     pub(super) init: Option<String>,
     pub(super) free_state_lock: Option<String>,
@@ -75,7 +77,7 @@ pub(super) fn find(directory: &Path) -> Result<Option<(PathBuf, File)>, Error> {
         .map_err(|error| Error::Config(format!("{shown} cannot be read: {error}")))?;
     let mut file = read(&text).map_err(|cause| Error::Config(format!("{shown}: {cause}")))?;
     let folder = path.parent().unwrap_or(&directory);
-    for relative in [&mut file.local_dir, &mut file.log_file] {
+    for relative in [&mut file.local_dir, &mut file.log_file, &mut file.rescue_dir] {
         *relative = relative.take().map(|path| folder.join(path));
     }
     // A bare name is looked for on PATH.

@@ -68,6 +68,18 @@ pub fn resolve(args: Args, surroundings: Surroundings<'_>) -> Result<Config, Err
             .duration(options.deadline.clone(), "--deadline", "TFGUARD_DEADLINE", file.deadline.as_ref())?
             .map(|given| given.0),
         credentials: credentials(&origins, &options, &file)?,
+        rescue_dir: options
+            .rescue_dir
+            .clone()
+            .or_else(|| env("TFGUARD_RESCUE_DIR").map(PathBuf::from))
+            .or_else(|| file.rescue_dir.clone())
+            .map(|dir| surroundings.cwd.join(dir)),
+        require_clean: options.require_clean
+            || match origins.pick(None, "", Some("TFGUARD_REQUIRE_CLEAN"), None)? {
+                Some(given) => given.truth()?,
+                None => file.require_clean.unwrap_or_default(),
+            },
+        allow_stale_plan: options.allow_stale_plan,
         terraform_bin: options
             .terraform_bin
             .clone()
@@ -110,6 +122,9 @@ fn action(
     let runs_init_first = matches!(raw, RawCommand::Plan(_) | RawCommand::Apply(_) | RawCommand::Destroy(_));
     if options.init.is_some() && !runs_init_first {
         return Err(usage("--init is for plan, apply and destroy"));
+    }
+    if options.allow_stale_plan && !matches!(raw, RawCommand::Apply(_)) {
+        return Err(usage("--allow-stale-plan is for apply"));
     }
     let init = match origins.pick(options.init.clone(), "--init", None, file.init.clone())? {
         Some(given) => given.one_of(&[
@@ -177,7 +192,13 @@ fn unlock(raw: Unlock, format: Format, reason: Option<&Given>, terminal: bool) -
     if raw.session.as_deref().is_some_and(|session| session.trim().is_empty()) {
         return Err(usage("--session needs the id of an entry, as tfguard status shows it"));
     }
-    Ok(Action::Unlock { session: raw.session, now: raw.now, yes: raw.yes, reason: reason.to_owned() })
+    Ok(Action::Unlock {
+        session: raw.session,
+        recovered: raw.recovered,
+        now: raw.now,
+        yes: raw.yes,
+        reason: reason.to_owned(),
+    })
 }
 
 fn mode(origins: &Origins<'_>, options: &Options, action: &Action) -> Result<Mode, Error> {
@@ -433,6 +454,8 @@ mod tests {
             ("TFGUARD_LOG_FORMAT", "json"),
             ("TFGUARD_LOG_FILE", "log"),
             ("TFGUARD_REASON", "why"),
+            ("TFGUARD_RESCUE_DIR", "safe"),
+            ("TFGUARD_REQUIRE_CLEAN", "1"),
         ];
         let config = config("tfguard plan", &variables);
         assert_eq!(config.directory, Path::new("/nonexistent/start/d"));
@@ -457,6 +480,8 @@ mod tests {
         assert_eq!(config.log.format, Format::Json);
         assert_eq!(config.log.file.as_deref(), Some(Path::new("/nonexistent/start/log")));
         assert_eq!(config.reason.as_deref(), Some("why"));
+        assert_eq!(config.rescue_dir.as_deref(), Some(Path::new("/nonexistent/start/safe")));
+        assert!(config.require_clean);
 
         let flags = "tfguard --lock other plan --table=t2 --lease 1m --no-wait --log-format text --terraform-bin tofu";
         let config = self::config(flags, &variables);
@@ -491,6 +516,8 @@ mod tests {
             ("tfguard plan --init maybe", ("X", ""), "--init \"maybe\""),
             ("tfguard init --init never", ("X", ""), "--init is for plan, apply and destroy"),
             ("tfguard exec", ("X", ""), "exec needs a command"),
+            ("tfguard plan --allow-stale-plan", ("X", ""), "--allow-stale-plan is for apply"),
+            ("tfguard plan", ("TFGUARD_REQUIRE_CLEAN", "x"), "TFGUARD_REQUIRE_CLEAN \"x\""),
         ] {
             let text = refused(line, &[variable]);
             assert!(text.starts_with(named), "{line}: {text}");
@@ -552,7 +579,8 @@ mod tests {
         assert!(refused("tfguard unlock --yes", &[]).contains("--reason"));
         assert!(refused("tfguard unlock --yes --reason=", &[]).contains("--reason"));
         assert!(refused(base, &[]).contains("--yes"));
-        let action = |yes| Action::Unlock { session: None, now: false, yes, reason: "gone".into() };
+        let action =
+            |yes| Action::Unlock { session: None, recovered: false, now: false, yes, reason: "gone".into() };
         assert_eq!(with(base, &[], true).unwrap().action, action(false));
         assert_eq!(config(&format!("{base} --yes"), &[]).action, action(true));
         let Action::Unlock { session, now, .. } =
@@ -562,6 +590,8 @@ mod tests {
         };
         assert_eq!((session.as_deref(), now), (Some("s1"), true));
         assert!(with(&format!("{base} --log-format json"), &[], true).is_err());
+        let recovered = config(&format!("{base} --yes --recovered"), &[]).action;
+        assert!(matches!(recovered, Action::Unlock { recovered: true, .. }), "{recovered:?}");
     }
 
     #[test]

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::escape;
 use crate::lease::{
-    Holder, Identity, Intervention, Last, LockName, Mode, Outcome, Phase, Record, RecordError,
+    Applied, Holder, Identity, Intervention, Last, LockName, Mode, Outcome, Phase, Record, RecordError,
+    Rescued,
 };
 use crate::report::{human, json as ndjson};
 
@@ -42,11 +43,12 @@ pub fn text(view: View<'_>) -> String {
 }
 
 fn record_text(shown: &mut String, record: &Record, now: Timestamp) {
+    let recovery = if record.needs_recovery.is_empty() { "" } else { ", needs recovery" };
     let _ = match record.holders.first() {
-        None => writeln!(shown, "state  free (generation {})", record.generation),
+        None => writeln!(shown, "state  free (generation {}){recovery}", record.generation),
         Some(first) => {
             let mode = if first.mode == Mode::Shared { ", shared" } else { "" };
-            writeln!(shown, "state  held{mode} (generation {})", record.generation)
+            writeln!(shown, "state  held{mode} (generation {}){recovery}", record.generation)
         }
     };
     for holder in &record.holders {
@@ -68,6 +70,9 @@ fn record_text(shown: &mut String, record: &Record, now: Timestamp) {
             escape::field(&waiter.session)
         );
     }
+    for rescued in &record.needs_recovery {
+        let _ = writeln!(shown, "rescue {}", rescued_text(rescued, now));
+    }
     if let Some(last) = &record.last {
         let _ = writeln!(shown, "last   {}", last_text(last, now));
     }
@@ -86,6 +91,17 @@ fn holder_facts(holder: &Holder, now: Timestamp) -> String {
         human::since(holder.granted_at, now),
         human::since(holder.renewed_at, now),
         human::duration(Duration::from_millis(holder.lease_ms))
+    )
+}
+
+/// A state that could not be written and has not been pushed yet.
+fn rescued_text(rescued: &Rescued, now: Timestamp) -> String {
+    let run = rescued.run.map_or(String::new(), |run| format!("run {run}, "));
+    format!(
+        "the state of {run}{} ago, was not written and is kept in {}: {}",
+        human::since(rescued.at, now),
+        escape::line(&rescued.path),
+        human::identity(&rescued.identity)
     )
 }
 
@@ -120,7 +136,8 @@ fn outcome(outcome: Outcome) -> &'static str {
 /// `generation`, `runs`, `holders[]` (`session`, `mode`, `phase`, `run`, `generation`, `beat`,
 /// `lease_ms`, `asked_at`, `granted_at`, `renewed_at`, `looks_dead`, `revoked`, `identity`),
 /// `queue[]` (`position`, `session`, `mode`, `asked_at`, `identity`), `last` (`run`, `session`,
-/// `outcome`, `exit_code`, `at`, `by`, `acknowledged`, `identity`). What is unknown is `null`.
+/// `outcome`, `exit_code`, `at`, `by`, `acknowledged`, `identity`), `needs_recovery[]` (`run`,
+/// `session`, `path`, `at`, `identity`), `applied` (`generation`, `run`, `at`, `identity`). What is unknown is `null`.
 pub fn json(view: View<'_>) -> Vec<u8> {
     let mut document = json!({
         "lock": view.lock,
@@ -130,6 +147,8 @@ pub fn json(view: View<'_>) -> Vec<u8> {
         "holders": [],
         "queue": [],
         "last": null,
+        "needs_recovery": [],
+        "applied": null,
         "runs": 0,
     });
     match view.record {
@@ -153,6 +172,8 @@ pub fn json(view: View<'_>) -> Vec<u8> {
                 })
             });
             document["queue"] = queue.collect();
+            document["needs_recovery"] = record.needs_recovery.iter().map(rescued_json).collect();
+            document["applied"] = record.applied.as_ref().map_or(Value::Null, applied_json);
             document["last"] = record.last.as_ref().map_or(Value::Null, last_json);
         }
     }
@@ -176,6 +197,25 @@ fn holder_json(holder: &Holder, now: Timestamp) -> Value {
         "looks_dead": holder.looks_dead(now),
         "revoked": holder.revoked.as_ref().map(intervention_json),
         "identity": identity_json(&holder.identity),
+    })
+}
+
+fn rescued_json(rescued: &Rescued) -> Value {
+    json!({
+        "run": rescued.run,
+        "session": escape::field(&rescued.session),
+        "path": escape::line(&rescued.path),
+        "at": ndjson::timestamp(rescued.at),
+        "identity": identity_json(&rescued.identity),
+    })
+}
+
+fn applied_json(applied: &Applied) -> Value {
+    json!({
+        "generation": applied.generation,
+        "run": applied.run,
+        "at": ndjson::timestamp(applied.at),
+        "identity": identity_json(&applied.identity),
     })
 }
 
@@ -233,6 +273,7 @@ mod tests {
             lease_ms: 180_000,
             generation: 100,
             run: Some(8),
+            changes: true,
             revoked: None,
             asked_at: at(100),
             granted_at: at(100),
@@ -246,7 +287,15 @@ mod tests {
             asked_at: at(140),
             identity: identity.clone(),
         });
-        record.last = Some(last(Outcome::Crashed, identity));
+        record.last = Some(last(Outcome::Crashed, identity.clone()));
+        record.needs_recovery.push(Rescued {
+            run: Some(7),
+            session: session.clone(),
+            path: format!("/x/{session}.tfstate"),
+            at: at(140),
+            identity: identity.clone(),
+        });
+        record.applied = Some(Applied { generation: 99, run: Some(7), at: at(140), identity });
         record.runs = 8;
         record
     }
@@ -271,12 +320,13 @@ mod tests {
             "\
 lock   prod
 store  dynamodb table t in eu-west-1
-state  held (generation 100)
+state  held (generation 100), needs recovery
 holder alice on ci-7 (https://ci/1), running `terraform apply`
        active, run 8, since 1970-01-01 00:01:40Z (1m 40s), last sign of life 10s ago (lease 3m)
        session alice
 wait 1 alice on ci-7 (https://ci/1), running `terraform apply`, shared, for 1m
        session alice2
+rescue the state of run 7, 1m ago, was not written and is kept in /x/alice.tfstate: alice on ci-7 (https://ci/1), running `terraform apply`
 last   run 7 crashed with exit code 1 by alice 2m 50s ago (\"alice\"), 2m 50s ago: alice on ci-7 (https://ci/1), running `terraform apply`
 "
         );
@@ -299,6 +349,9 @@ last   run 7 crashed with exit code 1 by alice 2m 50s ago (\"alice\"), 2m 50s ag
         assert_eq!(document["queue"][0]["mode"], "shared");
         assert_eq!(document["last"]["outcome"], "crashed");
         assert_eq!(document["last"]["exit_code"], 1);
+        assert_eq!(document["needs_recovery"][0]["path"], "/x/alice.tfstate");
+        assert_eq!(document["needs_recovery"][0]["identity"]["actor"], "alice");
+        assert_eq!(document["applied"]["generation"], 99);
     }
 
     #[test]
@@ -326,8 +379,8 @@ last   run 7 crashed with exit code 1 by alice 2m 50s ago (\"alice\"), 2m 50s ag
         let record = record(mallory());
         let view = view(&lock, Ok(Some(&record)));
         let shown = text(view);
-        assert_eq!(shown.lines().count(), 9, "{shown}");
-        let labels = ["lock   ", "store  ", "state  ", "holder ", "       ", "wait 1 ", "last   "];
+        assert_eq!(shown.lines().count(), 10, "{shown}");
+        let labels = ["lock   ", "store  ", "state  ", "holder ", "       ", "wait 1 ", "rescue ", "last   "];
         for line in shown.lines() {
             assert!(labels.iter().any(|label| line.starts_with(label)), "{line:?}");
             assert!(!line.contains(escape::is_unsafe) && !line.contains("##"), "{line:?}");

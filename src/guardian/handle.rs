@@ -14,6 +14,7 @@ use super::wire::{self, Begin, Message};
 use crate::child::{Pid, start_session};
 use crate::lease::{LockName, Tenure};
 use crate::report::Stream;
+use crate::rescue::Watch;
 use crate::state_lock::Care;
 use crate::store::StoreSpec;
 use crate::supervisor::stop::OnLeaseLost;
@@ -69,6 +70,7 @@ pub struct Guardian {
     tenure: Tenure,
     token: OwnedFd,
     watched: Watched,
+    rescue: Option<Watch>,
     post: Option<Post>,
     posted: u32,
 }
@@ -98,6 +100,7 @@ impl Guardian {
             tenure: tenure.clone(),
             token: token.as_fd().try_clone_to_owned()?,
             watched: Watched::Nothing,
+            rescue: None,
             post: None,
             posted: 0,
         };
@@ -121,6 +124,13 @@ impl Guardian {
     pub fn starting(&mut self, group: bool) {
         self.watched = Watched::Starting { group };
         self.introduce();
+    }
+
+    /// The requested command is about to be started; `watch` knows what it may leave. Kept until the
+    /// end: we may die before that is seen to.
+    pub fn rescue(&mut self, watch: Watch) {
+        self.tell(&Message::Rescue(watch.clone()), &[]);
+        self.rescue = Some(watch);
     }
 
     /// A child runs, whose output comes through `outputs`.
@@ -212,7 +222,11 @@ impl Guardian {
             json: self.setting.json,
             log_file: self.setting.log_file.clone(),
         });
-        self.send(&begin, &[self.token.as_fd()])
+        self.send(&begin, &[self.token.as_fd()])?;
+        if let Some(watch) = &self.rescue {
+            self.tell(&Message::Rescue(watch.clone()), &[]);
+        }
+        Ok(())
     }
 
     /// Tells what is watched.

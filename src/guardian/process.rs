@@ -17,6 +17,7 @@ use crate::clock::SystemClock;
 use crate::lease::{Instant, Tenure};
 use crate::report::Reporter;
 use crate::report::event::{Event, Level};
+use crate::rescue::Watch;
 use crate::supervisor::stop::OnLeaseLost;
 
 /// The one argument that makes this program a guardian. Not for people.
@@ -40,6 +41,8 @@ pub(super) struct Post {
     /// A child was about to be started, with or without a group of its own to be interrupted.
     pub(super) starting: Option<bool>,
     pub(super) ward: Option<Ward>,
+    /// Set once the requested command may run.
+    pub(super) rescue: Option<Watch>,
     /// What carries its output, once the supervisor does not.
     pub(super) pumps: Pumps,
     voice: Option<(Relay, Reporter)>,
@@ -119,6 +122,7 @@ impl Post {
             tenure,
             starting: None,
             ward: None,
+            rescue: None,
             pumps: Pumps::new(),
             voice: None,
             tried: false,
@@ -129,6 +133,7 @@ impl Post {
     fn hear(&mut self, message: Message, receiver: &mut Receiver) {
         match message {
             Message::Tenure(tenure) => self.tenure = tenure,
+            Message::Rescue(watch) => self.rescue = Some(watch),
             Message::Starting { group } => self.starting = Some(group),
             Message::Child { pid, group, streams } => {
                 let outputs = streams.into_iter().zip(receiver.claim_fds()).collect();

@@ -12,9 +12,11 @@ use crate::lease::session::Notice;
 use crate::lease::transition::Ending;
 use crate::lease::{LockName, Outcome};
 use crate::lock::{self, Lock, Update};
+use crate::operate;
 use crate::report::Reporter;
 use crate::report::event::{Event, Level};
 use crate::store::{Store, StoreResult};
+use crate::supervisor::custody::state_rescued;
 use crate::supervisor::stop::{Effect, Happening, Limits, Stop, Why};
 
 /// How often we look whether the child is gone: it is not ours, so nobody tells.
@@ -64,20 +66,20 @@ async fn attend(mut post: Post, reporter: &Reporter) {
         on_lease_lost: post.begin.on_lease_lost,
         deadline: None,
     });
-    let mut store = Opening::start(&post);
-    let mut lock: Option<Lock> = None;
+    let mut opening = Opening::start(&post);
+    let mut lock: Option<(Lock, Arc<dyn Store>)> = None;
     handle(&mut stop, Happening::Lease(post.tenure.deadlines()), &post, reporter);
     handle(&mut stop, Happening::Orphaned, &post, reporter);
     post.carry();
     let mut named = false;
     loop {
         if lock.is_none()
-            && store.is_done()
-            && let Some(store) = store.result().await
+            && opening.is_done()
+            && let Some(store) = opening.result().await
         {
-            lock = Some(resume(&post, &name, store));
+            lock = Some((resume(&post, &name, store.clone()), store));
         }
-        while let Some(update) = lock.as_mut().and_then(Lock::pending_update) {
+        while let Some(update) = lock.as_mut().and_then(|(lock, _)| lock.pending_update()) {
             let happening = match update {
                 Update::Notice(Notice::Lost(_), _) => Some(Happening::Lost),
                 Update::Notice(_, Some(tenure)) => {
@@ -111,12 +113,21 @@ async fn attend(mut post: Post, reporter: &Reporter) {
         reporter.emit(event);
     }
     if lock.is_none()
-        && let Some(store) = store.result().await
+        && let Some(store) = opening.result().await
     {
-        lock = Some(resume(&post, &name, store));
+        lock = Some((resume(&post, &name, store.clone()), store));
     }
+    let changed = post.rescue.is_some();
+    let rescued = rescue(&mut post, &name, reporter).await;
+    let ending = Ending { changed, rescued: rescued.clone(), ..Ending::new(Outcome::Crashed, None) };
     match lock {
-        Some(lock) => release(lock, name, &post, reporter).await,
+        Some((lock, store)) => {
+            if release(lock, &name, ending, &post, reporter).await
+                && let Some(path) = rescued
+            {
+                mark(&name, &post, store.as_ref(), &path, reporter).await;
+            }
+        }
         None => {
             let text =
                 format!("lock {name}: the store could not be reached; the lock stays until its lease ends");
@@ -145,21 +156,44 @@ fn resume(post: &Post, name: &LockName, store: Arc<dyn Store>) -> Lock {
     lock::resume(post.tenure.clone(), name.clone(), store, SystemClock, crate::session::seed())
 }
 
-async fn release(mut lock: Lock, name: LockName, post: &Post, reporter: &Reporter) {
-    lock.release(Ending { outcome: Outcome::Crashed, exit_code: None });
+/// Releases, and tells how that went. Whether the record is known not to show the dead run.
+async fn release(mut lock: Lock, name: &LockName, ending: Ending, post: &Post, reporter: &Reporter) -> bool {
+    lock.release(ending);
     while let Some(update) = lock.update().await {
         if let Update::Finished(finish, _) = update {
             if finish.is_clean() {
                 let held = SystemClock.now().wall.duration_since(post.tenure.own.granted_at);
                 let held = Duration::try_from(held).unwrap_or_default();
-                reporter.emit(Event::LockReleased { lock: name, held });
-            } else {
-                let text = format!("lock {name} could not be released; it stays until its lease ends");
-                say(reporter, Level::Error, text);
+                reporter.emit(Event::LockReleased { lock: name.clone(), held });
+                return true;
             }
-            return;
+            let text = format!("lock {name} could not be released; it stays until its lease ends");
+            say(reporter, Level::Error, text);
+            return false;
         }
     }
+    false
+}
+
+/// Makes sure that the record tells of a rescued state: a lock that was lost before its release
+/// shows nothing of its last holder.
+async fn mark(name: &LockName, post: &Post, store: &dyn Store, path: &str, reporter: &Reporter) {
+    let seed = crate::session::seed();
+    let marked = operate::rescued(store, name, &post.tenure.own, path, &SystemClock, seed).await;
+    if let Err(error) = marked {
+        let text = format!("the lock's record could not be told of the rescued state: {error}");
+        say(reporter, Level::Warn, text);
+    }
+}
+
+/// Moves what the command left, and says so. Where it is now.
+async fn rescue(post: &mut Post, name: &LockName, reporter: &Reporter) -> Option<String> {
+    let watch = post.rescue.take()?;
+    let fleeting = watch.ci;
+    let kept = tokio::task::spawn_blocking(move || watch.collect()).await.ok().flatten()?;
+    let path = kept.path.to_string_lossy().into_owned();
+    reporter.emit(state_rescued(name.clone(), post.tenure.own.run, kept, fleeting));
+    Some(path)
 }
 
 /// The store on its way to being open. It is tried again and again until the lease is over: then

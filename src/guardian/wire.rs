@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::lease::Tenure;
 use crate::report::Stream;
+use crate::rescue::Watch;
 use crate::state_lock::Care;
 use crate::store::StoreSpec;
 use crate::supervisor::stop::OnLeaseLost;
@@ -29,6 +30,8 @@ pub(super) enum Message {
     Begin(Begin),
     /// The lease was renewed, or acquired.
     Tenure(Tenure),
+    /// The requested command is about to be started: what it may leave.
+    Rescue(Watch),
     /// A child is about to be started. A supervisor that dies before the next message may have
     /// started it or not.
     Starting {

@@ -14,8 +14,11 @@
 //!    not confirmed within 10 s, is evicted by any waiter.
 //! 5. **Unanswered writes** are judged by their effect on the record, and nobody leaves while one
 //!    of its own could still land ([`session`]).
+//! 6. **What a run leaves** to those after it stands in the same record: the newest run that may
+//!    have changed things, states that could not be saved where they belong ([`Legacy`]).
 
 mod identity;
+mod legacy;
 mod observer;
 mod record;
 pub mod session;
@@ -27,6 +30,7 @@ pub mod transition;
 mod writes;
 
 pub use identity::Identity;
+pub use legacy::{Applied, Legacy, Pushed, Rescued};
 pub use record::{
     Holder, HolderKey, Intervention, KEY_PREFIX, Last, LockName, MAX_WAITERS, Mode, NameError, Outcome,
     Phase, Record, RecordError, Removed, Stamp, Standing, Waiter,

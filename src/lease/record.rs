@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::identity::{self, Identity};
+use super::legacy::{Applied, Rescued};
 use super::time::{GRANT_PATIENCE, Lease};
 
 /// The only record layout this version reads and writes.
@@ -140,6 +141,9 @@ pub struct Holder {
     /// The number of the run, once active.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<u64>,
+    /// Its command may change what the lock protects, so that plans made before it are stale.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub changes: bool,
     /// Set when an operator asked the holder to stop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked: Option<Intervention>,
@@ -295,6 +299,12 @@ pub struct Record {
     /// The newest removals by operators, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<Removed>,
+    /// States that could not be written to their backend and wait to be pushed, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs_recovery: Vec<Rescued>,
+    /// The newest run that may have changed what the lock protects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied: Option<Applied>,
     /// When this write was made, by the writer's wall clock.
     pub updated_at: Timestamp,
     /// Epoch seconds after which a store may collect the record as garbage. Never an expiry of
@@ -327,6 +337,8 @@ impl Record {
             runs: 0,
             last: None,
             removed: Vec::new(),
+            needs_recovery: Vec::new(),
+            applied: None,
             updated_at: wall,
             expires_at: seconds.saturating_add(KEPT.as_secs()),
         }

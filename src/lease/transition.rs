@@ -7,6 +7,7 @@
 use jiff::Timestamp;
 
 use super::identity::Identity;
+use super::legacy::Pushed;
 use super::record::{Holder, Intervention, Last, MAX_REMOVED, Mode, Outcome, Phase, Record, Removed, Waiter};
 use super::time::Lease;
 
@@ -17,6 +18,8 @@ pub struct Candidate {
     pub session: String,
     /// What it asks for.
     pub mode: Mode,
+    /// Its command may change what the lock protects.
+    pub changes: bool,
     /// The lease it will have.
     pub lease: Lease,
     /// When it first asked.
@@ -35,6 +38,7 @@ impl Candidate {
             lease_ms: self.lease.millis(),
             generation,
             run: Some(run),
+            changes: self.changes,
             revoked: None,
             asked_at: self.asked_at,
             granted_at: wall,
@@ -92,6 +96,7 @@ pub fn confirm(record: &Record, me: &Candidate, wall: Timestamp) -> Record {
         holder.phase = Phase::Active;
         holder.beat += 1;
         holder.run = Some(run);
+        holder.changes = me.changes;
         holder.renewed_at = wall;
         holder.identity = me.identity.for_holder();
     }
@@ -109,16 +114,32 @@ pub fn renew(record: &Record, session: &str, wall: Timestamp) -> Record {
 }
 
 /// How a holder's run ended, as it reports at [`release`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ending {
     /// Released or crashed.
     pub outcome: Outcome,
     /// The child's exit code, where it had one.
     pub exit_code: Option<i32>,
+    /// The command ran: one that may change things counts as having done so, however it ended.
+    pub changed: bool,
+    /// Where a state was saved that the command could not write.
+    pub rescued: Option<String>,
+    /// A saved state that the command has pushed.
+    pub pushed: Option<Pushed>,
+}
+
+impl Ending {
+    /// The lock was acquired and nothing ran under it.
+    pub const NOTHING_RAN: Self = Self::new(Outcome::Released, None);
+
+    /// An end that leaves nothing behind.
+    pub const fn new(outcome: Outcome, exit_code: Option<i32>) -> Self {
+        Self { outcome, exit_code, changed: false, rescued: None, pushed: None }
+    }
 }
 
 /// **release**: a holder leaves after its run. The same write serves the queue.
-pub fn release(record: &Record, session: &str, ending: Ending, wall: Timestamp) -> Record {
+pub fn release(record: &Record, session: &str, ending: &Ending, wall: Timestamp) -> Record {
     let mut next = record.clone();
     for holder in take(&mut next, |holder| holder.session == session) {
         bury(&mut next, holder, ending, None, wall);
@@ -149,9 +170,10 @@ pub fn evict(record: &Record, dead: &[String], observer: &Candidate, wall: Times
 /// The part of [`evict`] that concerns the dead.
 pub(super) fn evict_only(record: &Record, dead: &[String], wall: Timestamp) -> Record {
     let mut next = record.clone();
-    let ending = Ending { outcome: Outcome::Expired, exit_code: None };
+    // Nobody knows how far it came.
+    let ending = Ending { changed: true, ..Ending::new(Outcome::Expired, None) };
     for holder in take(&mut next, |holder| dead.contains(&holder.session)) {
-        bury(&mut next, holder, ending, None, wall);
+        bury(&mut next, holder, &ending, None, wall);
     }
     serve(&mut next, wall);
     next
@@ -178,8 +200,8 @@ pub fn remove(record: &Record, session: &str, by: &Intervention, wall: Timestamp
         return None;
     }
     for holder in holders {
-        let ending = Ending { outcome: Outcome::Forced, exit_code: None };
-        bury(&mut next, holder, ending, Some(by.clone()), wall);
+        let ending = Ending { changed: true, ..Ending::new(Outcome::Forced, None) };
+        bury(&mut next, holder, &ending, Some(by.clone()), wall);
     }
     next.removed.push(Removed { session: session.to_owned(), by });
     let surplus = next.removed.len().saturating_sub(MAX_REMOVED);
@@ -231,10 +253,11 @@ fn take(record: &mut Record, goes: impl Fn(&Holder) -> bool) -> Vec<Holder> {
 
 /// Writes down how an active holder ended. What went wrong stays until a later run was told of
 /// it: a good end does not cover it up.
-fn bury(record: &mut Record, holder: Holder, ending: Ending, by: Option<Intervention>, wall: Timestamp) {
+fn bury(record: &mut Record, holder: Holder, ending: &Ending, by: Option<Intervention>, wall: Timestamp) {
     if holder.phase != Phase::Active {
         return;
     }
+    record.bequeath(&holder, ending, wall);
     let unseen = record.last.as_ref().is_some_and(Last::needs_telling);
     if unseen && ending.outcome == Outcome::Released {
         return;
@@ -271,6 +294,7 @@ fn serve(record: &mut Record, wall: Timestamp) {
             lease_ms: head.lease_ms,
             generation: record.generation,
             run: None,
+            changes: false,
             revoked: None,
             asked_at: head.asked_at,
             granted_at: wall,

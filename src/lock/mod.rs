@@ -95,6 +95,7 @@ pub fn resume<C: Clock + Send + Sync + 'static>(
     let candidate = Candidate {
         session: own.session.clone(),
         mode: own.mode,
+        changes: own.changes,
         lease: own.lease(),
         asked_at: own.asked_at,
         identity: own.identity.clone(),

@@ -154,6 +154,21 @@ pub enum Event {
         /// What we did.
         action: SignalAction,
     },
+    /// Terraform could not write the state, and what it left instead is safe.
+    StateRescued {
+        /// The lock.
+        lock: LockName,
+        /// Number of the run, when the lock was ours.
+        run: Option<u64>,
+        /// Where the state is now.
+        path: String,
+        /// Why it is still where Terraform left it.
+        trouble: Option<String>,
+        /// The command that pushes it.
+        command: String,
+        /// The machine's files may go away with the job.
+        fleeting: bool,
+    },
     /// Terraform's own state lock, which a dead Terraform had left, is free again.
     StateLockFreed {
         /// The lock's id.
@@ -180,7 +195,7 @@ pub enum Event {
         lock: Option<LockName>,
         /// The fencing token, when the lock was ours.
         generation: Option<u64>,
-        /// `succeeded`, `failed`, `cancelled`, `lost`, `not_acquired`.
+        /// `succeeded`, `failed`, `cancelled`, `lost`, `not_acquired`, `refused`.
         outcome: &'static str,
         /// Our own exit code.
         exit_code: u8,
@@ -214,7 +229,7 @@ impl Event {
             | Self::PreviousRun { .. }
             | Self::CredentialsExpiring { .. }
             | Self::StateLockFreed { .. } => Level::Warn,
-            Self::LockLost { .. } => Level::Error,
+            Self::LockLost { .. } | Self::StateRescued { .. } => Level::Error,
             Self::Diagnostic { level, .. } => *level,
             _ => Level::Info,
         }
@@ -241,6 +256,7 @@ impl Event {
             Self::ChildExited { .. } => "child_exited",
             Self::CredentialsExpiring { .. } => "credentials_expiring",
             Self::Signal { .. } => "signal",
+            Self::StateRescued { .. } => "state_rescued",
             Self::StateLockFreed { .. } => "state_lock_freed",
             Self::RunSummary { .. } => "run_summary",
         }

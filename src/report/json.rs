@@ -96,6 +96,13 @@ fn fields(event: &Event, at: Timestamp) -> Value {
             "created": timestamp(*created),
         }),
         Event::Signal { name, action } => json!({ "name": name, "action": action_name(*action) }),
+        Event::StateRescued { lock, run, path, trouble, command, .. } => json!({
+            "lock": lock,
+            "run": run,
+            "path": escape::line(path),
+            "trouble": trouble.as_deref().map(escape::line),
+            "command": escape::line(command),
+        }),
         Event::Diagnostic { level, summary, detail } => diagnostic(*level, summary, detail.as_deref()),
         Event::RunSummary { lock, generation, outcome, exit_code, waited, held } => json!({
             "lock": lock,
@@ -270,6 +277,12 @@ mod tests {
                    "expires_at": "1970-01-01T00:12:30.000000Z", "stop_at": "1970-01-01T00:02:30.000000Z"})
         );
         assert_eq!(of("signal"), json!({"name": "SIGINT", "action": "passed"}));
+        let path = "/srv/.tfguard/rescue/errored-1.tfstate";
+        assert_eq!(
+            of("state_rescued"),
+            json!({"lock": "prod", "run": 7, "path": path, "trouble": null,
+                   "command": format!("tfguard exec -- terraform state push {path}")})
+        );
         assert_eq!(
             of("run_summary"),
             json!({"lock": "prod", "generation": 42, "outcome": "not_acquired", "exit_code": 75,

@@ -105,6 +105,14 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::Signal { name: "SIGTERM", action: SignalAction::Swallowed },
         Event::Signal { name: "SIGHUP", action: SignalAction::Cancelled },
         Event::say(Level::Error, "broken"),
+        Event::StateRescued {
+            lock: lock(),
+            run: Some(7),
+            path: "/srv/.tfguard/rescue/errored-1.tfstate".into(),
+            trouble: None,
+            command: "tfguard exec -- terraform state push /srv/.tfguard/rescue/errored-1.tfstate".into(),
+            fleeting: true,
+        },
         Event::RunSummary {
             lock: Some(lock()),
             generation: Some(42),
@@ -137,6 +145,14 @@ pub(crate) fn hostile() -> Vec<Event> {
         Event::ChildStarted { argv: vec![text.clone()], pid: 1 },
         Event::CredentialsExpiring { credentials: text.clone(), expires: at(9999), stop: None },
         Event::CredentialsExpiring { credentials: text.clone(), expires: at(0), stop: None },
+        Event::StateRescued {
+            lock: prod(),
+            run: None,
+            path: text.clone(),
+            trouble: Some(text.clone()),
+            command: text.clone(),
+            fleeting: false,
+        },
         Event::Diagnostic { level: Level::Info, summary: text.clone(), detail: Some(text) },
     ];
     for outcome in [Outcome::Released, Outcome::Crashed, Outcome::Expired, Outcome::Forced] {

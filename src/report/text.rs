@@ -106,6 +106,9 @@ pub(super) fn message(event: &Event, now: Timestamp) -> Vec<String> {
             human::since(*created, now)
         )),
         Event::Signal { name, action } => one(signal(name, *action)),
+        Event::StateRescued { lock, path, trouble, command, fleeting, .. } => {
+            rescued(lock, path, trouble.as_deref(), command, *fleeting)
+        }
         Event::Diagnostic { summary, detail, .. } => {
             let lines = summary.lines().chain(detail.iter().flat_map(|detail| detail.lines()));
             lines.map(|line| escape::line(line).into_owned()).collect()
@@ -202,6 +205,35 @@ fn previous(lock: &LockName, last: &Last, now: Timestamp) -> Vec<String> {
     vec![first, check.to_owned()]
 }
 
+fn rescued(lock: &LockName, path: &str, trouble: Option<&str>, command: &str, fleeting: bool) -> Vec<String> {
+    let (path, command) = (escape::line(path), escape::line(command));
+    let first = match trouble {
+        None => format!("Terraform could not write the state; what it left is kept in {path}"),
+        Some(trouble) => {
+            format!(
+                "Terraform could not write the state; what it left is still in {path}: {}",
+                escape::line(trouble)
+            )
+        }
+    };
+    let mut sentences = vec![
+        first,
+        format!(
+            "until it is pushed the backend does not know what this run changed, and lock {} needs recovery",
+            name(lock)
+        ),
+        format!("to push it: {command}"),
+    ];
+    if fleeting {
+        sentences.push(
+            "if this machine's files go away with the job, keep that file as a private artifact (a state holds \
+             secrets, and some uploads leave hidden folders out), or give a --rescue-dir that stays"
+                .to_owned(),
+        );
+    }
+    sentences
+}
+
 fn signal(name: &str, action: SignalAction) -> String {
     match action {
         SignalAction::Passed => {
@@ -247,6 +279,10 @@ tfguard: SIGINT received: the child was interrupted once and finishes what it ha
 tfguard: SIGTERM received: not passed on, the child is stopping already and a second signal could lose state
 tfguard: SIGHUP received: cancelled, nothing more is started
 tfguard: error: broken
+tfguard: error: Terraform could not write the state; what it left is kept in /srv/.tfguard/rescue/errored-1.tfstate
+tfguard: until it is pushed the backend does not know what this run changed, and lock \"prod\" needs recovery
+tfguard: to push it: tfguard exec -- terraform state push /srv/.tfguard/rescue/errored-1.tfstate
+tfguard: if this machine's files go away with the job, keep that file as a private artifact (a state holds secrets, and some uploads leave hidden folders out), or give a --rescue-dir that stays
 tfguard: not acquired: exit code 75, waited 1s, held 2s
 "
         );

@@ -9,7 +9,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::escape;
 use crate::lease::session::{Finish, Notice, Wait};
-use crate::lease::{Holder, Instant, Last, LockName, Tenure};
+use crate::lease::{Holder, Instant, Last, Legacy, LockName, Tenure};
 use crate::lock::{Lock, REACH, Update};
 use crate::report::event::{Event, Level, Party, SignalAction};
 use crate::report::{Reporter, human};
@@ -42,7 +42,7 @@ impl Waiting<'_> {
         &self,
         lock: &mut Lock,
         arrivals: &mut UnboundedReceiver<Arrival>,
-    ) -> Result<(Tenure, Option<Last>), Error> {
+    ) -> Result<(Tenure, Option<Last>, Legacy), Error> {
         let mut told: Option<(usize, Vec<Holder>)> = None;
         let mut say_at = self.started + SAY_AGAIN;
         let mut trouble_told = false;
@@ -67,12 +67,12 @@ impl Waiting<'_> {
                     return Err(Error::Cancelled { name, number: signal_number(name) });
                 }
                 update = lock.update() => match update {
-                    Some(Update::Notice(Notice::Acquired { previous, .. }, Some(tenure))) => {
+                    Some(Update::Notice(Notice::Acquired { previous, legacy, .. }, Some(tenure))) => {
                         if let Some(last) = &previous {
                             let (lock, last) = (self.name.clone(), last.clone());
                             self.reporter.emit(Event::PreviousRun { lock, last });
                         }
-                        return Ok((*tenure, previous));
+                        return Ok((*tenure, previous, legacy));
                     }
                     Some(Update::Notice(notice, _)) => {
                         if let Notice::Waiting { position, holders } = notice {

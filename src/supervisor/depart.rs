@@ -18,8 +18,9 @@ pub(super) struct Leave<'a> {
 }
 
 impl Leave<'_> {
-    /// Releases the lock and tells how that went. Nothing of the run may be alive any more.
-    pub(super) async fn release(&self, lock: &mut Lock, ending: Ending, tenure: &Tenure) {
+    /// Releases the lock and tells how that went. Nothing of the run may be alive any more. Whether
+    /// the record is known not to show us.
+    pub(super) async fn release(&self, lock: &mut Lock, ending: Ending, tenure: &Tenure) -> bool {
         lock.release(ending);
         let mut deadlines = tenure.deadlines();
         let mut cause = None;
@@ -29,7 +30,7 @@ impl Leave<'_> {
                 Update::Finished(finish, _) if finish.is_clean() => {
                     let held = self.clock.mono().since(self.acquired_at);
                     self.reporter.emit(Event::LockReleased { lock: self.name.clone(), held });
-                    return;
+                    return true;
                 }
                 Update::Finished(_, error) => {
                     cause = error;
@@ -51,5 +52,6 @@ impl Leave<'_> {
                 human::duration(left)
             )),
         });
+        false
     }
 }

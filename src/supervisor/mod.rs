@@ -7,10 +7,12 @@
 //!
 //! 1. `acquire`: wait in the queue until the lock is ours, or say why not.
 //! 2. `attend`: a child from its start until it and all it left are dead.
-//! 3. `depart`: release, last of all.
+//! 3. [`custody`]: what earlier runs have left, what this one leaves.
+//! 4. `depart`: release, last of all.
 
 mod acquire;
 mod attend;
+pub mod custody;
 mod depart;
 pub mod run;
 pub mod stop;

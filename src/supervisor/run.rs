@@ -8,6 +8,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::acquire::Waiting;
 use super::attend::{Hold, Scene};
+use super::custody::{Custodian, Custody, Footing};
 use super::depart;
 use super::stop::{Happening, Limits, Stop};
 use super::verdict::{self, Verdict};
@@ -18,7 +19,7 @@ use crate::error::Error;
 use crate::guardian::{Guardian, Setting, Token};
 use crate::lease::session::Wait;
 use crate::lease::transition::{Candidate, Ending};
-use crate::lease::{Instant, Last, LockName};
+use crate::lease::{Instant, Last, Legacy, LockName};
 use crate::lock;
 use crate::report::Outlet;
 use crate::report::Reporter;
@@ -48,8 +49,10 @@ pub struct Plan {
     pub first: Option<Step>,
     /// The command.
     pub command: Step,
-    /// The lock is held by our ancestor, with this fencing token: run under it.
-    pub inherited: Option<u64>,
+    /// The lock is held by our ancestor: run under it.
+    pub inherited: Option<Footing>,
+    /// What is done for the state besides.
+    pub custody: Custody,
     /// When tfguard was started.
     pub started: Instant,
     /// Seed for what is random.
@@ -100,6 +103,7 @@ impl Report {
             Err(Error::Cancelled { .. }) => "cancelled",
             Err(Error::Lost(_)) => "lost",
             Err(Error::NotAcquired(_)) => "not_acquired",
+            Err(Error::Refused(_)) => "refused",
             Err(_) => "failed",
         }
     }
@@ -117,18 +121,19 @@ pub async fn run(
         let text = format!("the system does not let us adopt what the command leaves behind: {error}");
         reporter.emit(Event::say(Level::Warn, text));
     }
-    let (hold, previous, generation) = match plan.inherited {
-        Some(generation) => (None, None, generation),
+    let (hold, previous, footing) = match plan.inherited.clone() {
+        Some(footing) => (None, None, footing),
         None => match acquire(plan, &mut arrivals, clock, reporter).await {
-            Ok((hold, previous)) => {
-                let generation = hold.tenure.own.generation;
-                (Some(hold), previous, generation)
+            Ok((hold, previous, legacy)) => {
+                let own = hold.tenure.own.clone();
+                (Some(hold), previous, Footing { own, legacy })
             }
             Err(error) => {
                 return Report::failed(error, clock.mono().since(plan.started));
             }
         },
     };
+    let generation = footing.own.generation;
     let acquired_at = clock.mono();
     let waited = acquired_at.since(plan.started);
     reporter.emit(Event::LockAcquired {
@@ -162,7 +167,8 @@ pub async fn run(
         credentials: Watch::new(demands, outlook),
     };
     let from = clock.now().wall;
-    let (result, pumps) = commands(plan, previous.as_ref(), &mut scene).await;
+    let custodian = Custodian { plan, footing: &footing, clock, reporter };
+    let (result, pumps) = commands(plan, previous.as_ref(), &mut scene, &custodian).await;
     if let (Some(care), Ok(verdict)) = (&plan.state, &result)
         && care.may_have_left(verdict.ending.exit_code)
         && let Some(event) = care.after_own(from, clock.now().wall).await
@@ -170,12 +176,15 @@ pub async fn run(
         reporter.emit(event);
     }
     let ending = match &result {
-        Ok(verdict) => verdict.ending,
+        Ok(verdict) => verdict.ending.clone(),
         Err(_) => Ending::NOTHING_RAN,
     };
     if let Some(hold) = &mut scene.hold {
         let leave = depart::Leave { name: &plan.name, options: &plan.options, acquired_at, clock, reporter };
-        leave.release(&mut hold.lock, ending, &hold.tenure).await;
+        let rescued = ending.rescued.clone();
+        if leave.release(&mut hold.lock, ending, &hold.tenure).await {
+            custodian.mark(rescued.as_deref()).await;
+        }
     }
     if let Some(guardian) = scene.guardian.take() {
         if scene.hold.is_some() {
@@ -195,7 +204,7 @@ async fn acquire(
     arrivals: &mut UnboundedReceiver<Arrival>,
     clock: SystemClock,
     reporter: &Reporter,
-) -> Result<(Hold, Option<Last>), Error> {
+) -> Result<(Hold, Option<Last>, Legacy), Error> {
     let store = plan.store.describe();
     let mut lock = lock::start(
         plan.candidate.clone(),
@@ -215,8 +224,8 @@ async fn acquire(
         deadline: plan.limits.deadline,
         wait: plan.wait,
     };
-    let (tenure, previous) = waiting.acquire(&mut lock, arrivals).await?;
-    Ok((Hold { lock, tenure, trouble: None, revived: 0 }, previous))
+    let (tenure, previous, legacy) = waiting.acquire(&mut lock, arrivals).await?;
+    Ok((Hold { lock, tenure, trouble: None, revived: 0 }, previous, legacy))
 }
 
 /// Posts the guardian. A run without one is a run all the same, and says so.
@@ -241,7 +250,11 @@ async fn commands(
     plan: &Plan,
     previous: Option<&Last>,
     scene: &mut Scene<'_>,
+    custodian: &Custodian<'_>,
 ) -> (Result<Verdict, Error>, Option<Pumps>) {
+    if let Err(error) = custodian.admit().await {
+        return (Err(error), None);
+    }
     if let Some(first) = &plan.first {
         match scene.attend(first).await {
             Err(error) => return (Err(error), None),
@@ -265,10 +278,12 @@ async fn commands(
     {
         scene.reporter.emit(event);
     }
+    let watch = custodian.watch(scene.guardian.as_mut());
     match scene.attend(&plan.command).await {
         Err(error) => (Err(error), None),
         Ok((ended, pumps)) => {
-            let verdict = verdict::of_child(ended, &scene.stop);
+            let mut verdict = verdict::of_child(ended, &scene.stop);
+            custodian.settle(watch, ended, &mut verdict).await;
             if scene.stop.lease_failed() && verdict.exit_code == 0 {
                 let text = "the lease was lost or at risk, and the command succeeded all the same";
                 scene.reporter.emit(Event::say(Level::Warn, format!("lock {}: {text}", plan.name)));

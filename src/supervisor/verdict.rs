@@ -7,7 +7,7 @@ use crate::lease::transition::Ending;
 use crate::report::event::Ended;
 
 /// The end of a run under the lock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// Our own exit code.
     pub exit_code: u8,
@@ -21,13 +21,12 @@ pub struct Verdict {
 pub(super) fn of_child(ended: Ended, stop: &Stop) -> Verdict {
     let code = exit_code(ended);
     let crashed = stop.killed() || matches!(ended, Ended::Signal(_));
-    let ending = Ending {
-        outcome: if crashed { Outcome::Crashed } else { Outcome::Released },
-        exit_code: match ended {
-            Ended::Code(code) => Some(code),
-            Ended::Signal(_) => None,
-        },
+    let outcome = if crashed { Outcome::Crashed } else { Outcome::Released };
+    let exit_code = match ended {
+        Ended::Code(code) => Some(code),
+        Ended::Signal(_) => None,
     };
+    let ending = Ending::new(outcome, exit_code);
     if stop.lease_failed() && code != 0 {
         return Verdict { exit_code: exit::LOST, outcome: "lost", ending };
     }
@@ -103,6 +102,6 @@ mod tests {
     #[test]
     fn a_child_that_a_signal_ended_is_released_as_crashed() {
         let verdict = of_child(Ended::Signal(9), &calm());
-        assert_eq!(verdict.ending, Ending { outcome: Outcome::Crashed, exit_code: None });
+        assert_eq!(verdict.ending, Ending::new(Outcome::Crashed, None));
     }
 }

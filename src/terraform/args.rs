@@ -3,7 +3,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use super::flags::{Piece, flags, pieces};
+use super::flags::{Piece, Value, flags, pieces};
 
 /// The Terraform commands that tfguard runs itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +120,13 @@ pub fn plan_file(args: &[OsString]) -> Option<&OsStr> {
         Piece::Word(word) => Some(word),
         Piece::Flag(_) => None,
     })
+}
+
+/// Where `plan` writes its plan: the last `-out`, those of the environment standing before the
+/// user's own.
+pub fn plan_out(user: &[OsString], ambient: &[OsString]) -> Option<OsString> {
+    let given = flags(ambient).chain(flags(user)).filter(|flag| flag.name == "out");
+    given.last().and_then(|flag| flag.value.map(Value::into_os)).filter(|file| !file.is_empty())
 }
 
 /// The arguments that Terraform itself takes from `TF_CLI_ARGS` and `TF_CLI_ARGS_<command>`.
@@ -244,6 +251,21 @@ mod tests {
             ("-- p", Some("p")),
         ] {
             assert_eq!(plan_file(&os(args)), file.map(OsStr::new), "{args}");
+        }
+    }
+
+    #[test]
+    fn a_plan_is_written_where_the_last_flag_says() {
+        for (ambient, user, file) in [
+            ("", "", None),
+            ("", "-out p", Some("p")),
+            ("", "--out=p -out=q=r", Some("q=r")),
+            ("-out=a", "", Some("a")),
+            ("-out=a", "-out=b", Some("b")),
+            ("", "-var -out", None),
+            ("", "-out=", None),
+        ] {
+            assert_eq!(plan_out(&os(user), &os(ambient)), file.map(OsString::from), "{ambient} {user}");
         }
     }
 

@@ -97,7 +97,7 @@ impl Directory {
                 .iter()
                 .any(|name| data_dir.join(name).exists()),
             has_data_dir: data_dir.is_dir(),
-            has_locks: has(".tfguard"),
+            has_locks: has_locks(&canonical.join(".tfguard")),
             backend,
             workspace: workspace(&data_dir, set("TF_WORKSPACE")),
             refers_outside: written.refers_outside,
@@ -130,6 +130,13 @@ impl Directory {
             escape::field(&self.canonical.to_string_lossy())
         )))
     }
+}
+
+/// Whether a folder of ours is there for more than a rescued state.
+fn has_locks(folder: &Path) -> bool {
+    let besides = |name: &OsString| name != "rescue" && name != ".gitignore";
+    let names = || std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    folder.exists() && (names().any(|name| besides(&name)) || !folder.join("rescue").exists())
 }
 
 /// The backend that the last `init` set up, which is the one that commands will use.

@@ -59,6 +59,15 @@ pub(super) enum Value<'a> {
     Next(&'a OsStr),
 }
 
+impl Value<'_> {
+    pub(super) fn into_os(self) -> OsString {
+        match self {
+            Self::Joined(value) => value.into(),
+            Self::Next(value) => value.to_owned(),
+        }
+    }
+}
+
 impl Flag<'_> {
     pub(super) fn value(&self) -> Option<String> {
         match self.value.as_ref()? {

@@ -7,6 +7,7 @@ pub mod directory;
 pub mod find;
 mod flags;
 pub mod init;
+pub mod invocation;
 pub mod lock_info;
 pub mod redact;
 

@@ -20,6 +20,7 @@ mod credentials;
 mod e2e;
 mod guardian;
 mod lease_sim;
+mod rescue;
 mod signals;
 mod state_lock;
 mod store_contract;

@@ -42,7 +42,7 @@ impl Session {
 
     pub(super) fn decide_leave(&mut self, view: Option<Record>, now: Now) {
         let Intent::Leave(leaving) = &self.intent else { return };
-        let ending = leaving.ending.unwrap_or(Ending::NOTHING_RAN);
+        let ending = leaving.ending.clone().unwrap_or(Ending::NOTHING_RAN);
         let session = self.params.candidate.session.clone();
         let Some(record) = view else {
             if self.unanswered.any() {
@@ -54,7 +54,7 @@ impl Session {
         };
         match record.standing(&session) {
             Standing::Holder(own) if own.phase == Phase::Active => {
-                self.send_write(transition::release(&record, &session, ending, now.wall), now);
+                self.send_write(transition::release(&record, &session, &ending, now.wall), now);
             }
             Standing::Holder(_) | Standing::Waiter(_) => {
                 self.send_write(transition::leave(&record, &session, now.wall), now);
@@ -95,6 +95,7 @@ mod tests {
     fn a_resumed_lock_is_released_in_the_record_and_not_only_in_words() {
         let now = Now { mono: Instant::from_nanos(1_000_000_000), wall: jiff::Timestamp::UNIX_EPOCH };
         let candidate = Candidate {
+            changes: true,
             session: "s".into(),
             mode: Mode::Exclusive,
             lease: Lease::default(),
@@ -107,7 +108,7 @@ mod tests {
         let params =
             Params { candidate, nonce: "n".into(), wait: Wait::Not, reach: second, release: second, seed: 1 };
         let mut session = Session::resume(params, Tenure { own, base: now.mono }, now);
-        session.release(Ending { outcome: Outcome::Crashed, exit_code: None }, now);
+        session.release(Ending::new(Outcome::Crashed, None), now);
         let sent: Vec<Output> = std::iter::from_fn(|| session.poll()).collect();
         let reads = |output: &Output| matches!(output, Output::Send { request: Request::Read, .. });
         assert!(sent.iter().all(reads), "{sent:?}");

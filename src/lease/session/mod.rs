@@ -21,8 +21,9 @@ mod seek;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::legacy::Legacy;
 use super::observer::Observer;
-use super::record::{Holder, Intervention, Last, Outcome, Phase, Record, Stamp, Standing};
+use super::record::{Holder, Intervention, Last, Phase, Record, Stamp, Standing};
 use super::time::{Deadlines, Instant, Now};
 use super::transition::{Candidate, Ending};
 use serde::{Deserialize, Serialize};
@@ -124,6 +125,8 @@ pub enum Notice {
         generation: u64,
         /// How the run before ended, if nobody has been told yet that it did not end well.
         previous: Option<Last>,
+        /// What earlier runs have left.
+        legacy: Legacy,
     },
     /// A heartbeat took effect.
     Renewed {
@@ -405,7 +408,7 @@ impl Session {
         if own.phase != Phase::Active || own.beat != claim.beat {
             return;
         }
-        let own = own.clone();
+        let (own, legacy) = (own.clone(), record.legacy());
         self.claim = None;
         match &mut self.intent {
             Intent::Seek => {
@@ -413,7 +416,7 @@ impl Session {
                 let tenure = Tenure { own, base: claim.first_sent };
                 self.intent = Intent::Hold(Held { tenure, lost: false, returning: false });
                 let previous = self.seek.previous.take();
-                self.notice(Notice::Acquired { generation, previous });
+                self.notice(Notice::Acquired { generation, previous, legacy });
             }
             Intent::Hold(held) => {
                 let beat = own.beat;
@@ -572,9 +575,4 @@ impl Session {
         self.timer = None;
         self.outputs.push_back(Output::Finished(finish));
     }
-}
-
-impl Ending {
-    /// The lock was acquired and nothing ran under it.
-    pub const NOTHING_RAN: Self = Self { outcome: Outcome::Released, exit_code: None };
 }

@@ -23,6 +23,7 @@ fn wall(second: i64) -> Timestamp {
 
 fn candidate(session: &str, mode: Mode) -> Candidate {
     Candidate {
+        changes: true,
         session: session.to_owned(),
         mode,
         lease: Lease::new(Duration::from_secs(LEASE)).unwrap(),

@@ -54,8 +54,8 @@ fn a_beat_restarts_the_clock() {
 
 #[test]
 fn a_grant_is_open_for_ten_seconds_and_its_confirmation_counts_anew() {
-    let good = Ending { outcome: Outcome::Released, exit_code: None };
-    let granted = release(&record_of(&[exclusive("a"), exclusive("b")]), "a", good, wall(1));
+    let good = Ending::new(Outcome::Released, None);
+    let granted = release(&record_of(&[exclusive("a"), exclusive("b")]), "a", &good, wall(1));
     let mut observer = Observer::default();
     observer.look(&granted, at(0.0));
     assert_eq!(observer.next_ripe(&granted), Some(at(0.0) + GRANT_PATIENCE));

@@ -8,7 +8,7 @@ use super::super::transition::{Ending, confirm, evict, release, renew};
 use super::driver::{Driver, ME, params};
 use super::{LEASE, candidate, exclusive, holders, queue, record_of, wall};
 
-const GOOD: Ending = Ending { outcome: Outcome::Released, exit_code: Some(0) };
+const GOOD: Ending = Ending::new(Outcome::Released, Some(0));
 const PATIENCE: f64 = 1.1 * LEASE as f64;
 
 /// A record whose holders' last sign of life is this many seconds old.
@@ -133,7 +133,7 @@ fn a_full_queue_of_the_dead_is_taken_over() {
 fn a_grant_is_confirmed_before_the_lock_is_said_to_be_ours() {
     let mut me = Driver::new(Some(record_of(&[exclusive("a")])), Wait::Forever);
     me.until(1.0, Driver::serve);
-    me.rival(|record| release(record, "a", GOOD, wall(1)));
+    me.rival(|record| release(record, "a", &GOOD, wall(1)));
     while me.is_idle() {
         me.skip(0.05);
         me.tick();
@@ -149,7 +149,7 @@ fn a_grant_is_confirmed_before_the_lock_is_said_to_be_ours() {
 fn a_confirmation_whose_answer_was_lost_is_recognised_and_counted_from_its_first_send() {
     let mut me = Driver::new(Some(record_of(&[exclusive("a")])), Wait::Forever);
     me.until(1.0, Driver::serve);
-    me.rival(|record| release(record, "a", GOOD, wall(1)));
+    me.rival(|record| release(record, "a", &GOOD, wall(1)));
     while me.is_idle() {
         me.skip(0.05);
         me.tick();
@@ -171,7 +171,7 @@ fn a_grant_that_was_never_seen_is_told_of_as_missed() {
     me.until(1.0, Driver::serve);
     assert_eq!(queue(me.store.as_ref().unwrap()), ["b", ME]);
     // Stopped for a long time, it is granted the lock and loses it.
-    me.rival(|record| release(record, "a", GOOD, wall(1)));
+    me.rival(|record| release(record, "a", &GOOD, wall(1)));
     me.rival(|record| evict(record, &["b".into()], &exclusive("z"), wall(20)));
     assert_eq!(holders(me.store.as_ref().unwrap()), [ME]);
     me.rival(|record| super::super::transition::acquire(Some(record), &exclusive("z"), wall(21)).unwrap());
@@ -185,7 +185,7 @@ fn a_grant_that_was_never_seen_is_told_of_as_missed() {
 
 #[test]
 fn an_absent_record_is_waited_out_by_the_lease_also_when_the_holder_was_seen_as_granted() {
-    let granted = release(&record_of(&[exclusive("a"), exclusive("b")]), "a", GOOD, wall(0));
+    let granted = release(&record_of(&[exclusive("a"), exclusive("b")]), "a", &GOOD, wall(0));
     let mut me = Driver::new(Some(granted.sealed("x".into(), wall(0))), Wait::Forever);
     me.serve();
     me.serve();

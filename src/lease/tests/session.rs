@@ -8,7 +8,7 @@ use super::super::transition::{Ending, acquire, evict, recreate, remove, revoke}
 use super::driver::{Driver, ME, params};
 use super::{LEASE, candidate, exclusive, holders, queue, record_of, wall};
 
-const GOOD: Ending = Ending { outcome: Outcome::Released, exit_code: Some(0) };
+const GOOD: Ending = Ending::new(Outcome::Released, Some(0));
 /// Seconds between heartbeats.
 const HEARTBEAT: f64 = LEASE as f64 / 6.0;
 

@@ -104,8 +104,8 @@ fn a_record_too_large_takes_no_waiter_and_still_releases() {
         waiter.identity.actor = Some("x".repeat(MAX_BYTES / 2));
     }
     assert_eq!(acquire(Some(&record), &exclusive("d"), wall(1)), None);
-    let good = Ending { outcome: Outcome::Released, exit_code: Some(0) };
-    let released = release(&record, "a", good, wall(1));
+    let good = Ending::new(Outcome::Released, Some(0));
+    let released = release(&record, "a", &good, wall(1));
     assert_eq!(holders(&released), ["b"]);
     assert!(json(&released) <= json(&record) + ENTRY);
 }

@@ -4,8 +4,8 @@ use super::super::record::{Intervention, MAX_REMOVED, Outcome, Phase, Record, Re
 use super::super::transition::*;
 use super::{exclusive, holders, queue, record_of, shared, wall};
 
-const GOOD: Ending = Ending { outcome: Outcome::Released, exit_code: Some(0) };
-const BAD: Ending = Ending { outcome: Outcome::Crashed, exit_code: None };
+const GOOD: Ending = Ending::new(Outcome::Released, Some(0));
+const BAD: Ending = Ending::new(Outcome::Crashed, None);
 
 fn ops() -> Intervention {
     Intervention { by: "ann".into(), reason: "stuck".into(), at: wall(9) }
@@ -29,7 +29,7 @@ fn readers_join_readers_unless_someone_waits() {
 #[test]
 fn a_release_grants_the_head_with_a_new_generation() {
     let record = record_of(&[exclusive("a"), exclusive("b"), exclusive("c")]);
-    let next = release(&record, "a", GOOD, wall(1));
+    let next = release(&record, "a", &GOOD, wall(1));
     assert_eq!((holders(&next), queue(&next)), (vec!["b"], vec!["c"]));
     assert_eq!(next.holders[0].phase, Phase::Granted);
     assert_eq!(next.generation, record.generation + 1);
@@ -39,7 +39,7 @@ fn a_release_grants_the_head_with_a_new_generation() {
 #[test]
 fn readers_directly_behind_a_reader_are_granted_together() {
     let record = record_of(&[exclusive("a"), shared("b"), shared("c"), exclusive("w"), shared("d")]);
-    let next = release(&record, "a", GOOD, wall(1));
+    let next = release(&record, "a", &GOOD, wall(1));
     assert_eq!((holders(&next), queue(&next)), (vec!["b", "c"], vec!["w", "d"]));
     assert!(next.holders.iter().all(|holder| holder.generation == next.generation));
 }
@@ -62,7 +62,7 @@ fn a_waiter_that_leaves_takes_nobody_with_it() {
 
 #[test]
 fn a_grant_that_is_given_back_says_nothing_about_a_run() {
-    let record = release(&record_of(&[exclusive("a"), exclusive("b")]), "a", GOOD, wall(1));
+    let record = release(&record_of(&[exclusive("a"), exclusive("b")]), "a", &GOOD, wall(1));
     let next = leave(&record, "b", wall(2));
     assert!(next.is_free());
     assert_eq!(next.last.unwrap().session, "a");
@@ -84,14 +84,14 @@ fn an_eviction_serves_the_queue_or_the_observer() {
 #[test]
 fn a_bad_end_stays_until_a_later_run_was_told() {
     let record = record_of(&[shared("a"), shared("b"), exclusive("c")]);
-    let crashed = release(&record, "a", BAD, wall(1));
-    let released = release(&crashed, "b", GOOD, wall(2));
+    let crashed = release(&record, "a", &BAD, wall(1));
+    let released = release(&crashed, "b", &GOOD, wall(2));
     let last = released.last.clone().unwrap();
     assert_eq!((last.session.as_str(), last.needs_telling()), ("a", true));
 
     let told = confirm(&released, &exclusive("c"), wall(3));
     assert!(!told.last.clone().unwrap().needs_telling());
-    let after = release(&told, "c", GOOD, wall(4));
+    let after = release(&told, "c", &GOOD, wall(4));
     assert_eq!(after.last.unwrap().session, "c");
 }
 
@@ -99,7 +99,7 @@ fn a_bad_end_stays_until_a_later_run_was_told() {
 fn runs_are_counted_when_they_become_active() {
     let record = record_of(&[exclusive("a"), exclusive("b")]);
     assert_eq!((record.runs, record.holders[0].run), (1, Some(1)));
-    let granted = release(&record, "a", GOOD, wall(1));
+    let granted = release(&record, "a", &GOOD, wall(1));
     assert_eq!((granted.runs, granted.holders[0].run), (1, None));
     let confirmed = confirm(&granted, &exclusive("b"), wall(2));
     assert_eq!((confirmed.runs, confirmed.holders[0].run), (2, Some(2)));

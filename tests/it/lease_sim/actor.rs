@@ -188,6 +188,7 @@ impl Actor {
             candidate: Candidate {
                 session: self.name.clone(),
                 mode: self.plan.mode,
+                changes: true,
                 lease: Lease::new(self.plan.lease).unwrap(),
                 asked_at,
                 identity: Identity::default(),

@@ -415,7 +415,7 @@ impl World {
         if let (Child::Dead { killed }, false) = (actor.child, actor.released) {
             actor.released = true;
             let outcome = if killed { Outcome::Crashed } else { Outcome::Released };
-            session.release(Ending { outcome, exit_code: (!killed).then_some(0) }, now);
+            session.release(Ending::new(outcome, (!killed).then_some(0)), now);
             return Ok(true);
         }
         Ok(false)

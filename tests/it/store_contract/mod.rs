@@ -36,6 +36,7 @@ fn busy(stamp: &str, waiters: usize, reason: &str) -> Record {
         lease_ms: 180_000,
         generation: record.generation,
         run: Some(1),
+        changes: true,
         revoked: None,
         asked_at: at,
         granted_at: at,

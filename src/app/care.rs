@@ -1,0 +1,139 @@
+//! What a command does to the state, read from its command line.
+
+use std::path::Path;
+
+use super::setup;
+use crate::cli::target::StoreChoice;
+use crate::cli::{Action, Config};
+use crate::identity;
+use crate::lease::{Mode, Pushed};
+use crate::rescue;
+use crate::supervisor::custody::{Custody, SavedPlan};
+use crate::supervisor::run::Step;
+use crate::terraform::args::{self, Command};
+use crate::terraform::invocation::{Invocation, Push};
+
+/// Whether the command may change what the lock protects, so that plans made before it are stale.
+/// Of what is not known to read, everybody must think so; who holds the lock shared says that it
+/// does not.
+pub(super) fn changes(config: &Config, command: &Step) -> bool {
+    match &config.action {
+        _ if config.mode == Mode::Shared => false,
+        Action::Terraform { command, .. } => matches!(command, Command::Apply | Command::Destroy),
+        _ => !invocation(command).is_some_and(|invocation| invocation.only_reads()),
+    }
+}
+
+/// What is done for the state around the command.
+pub(super) fn custody(config: &Config, command: &Step) -> Custody {
+    let invocation = invocation(command);
+    let pushes = match &config.action {
+        Action::Exec { .. } => invocation.as_ref().and_then(Invocation::pushes),
+        _ => None,
+    };
+    let initialises = matches!(&config.action, Action::Terraform { command: Command::Init, .. });
+    // Neither of them depends on the state, and both are needed to mend it.
+    let may_be_unclean = initialises || pushes.is_some();
+    Custody {
+        rescue: rescue(config, command, invocation.as_ref()),
+        pushes: pushes.map(pushed),
+        require_clean: config.require_clean && !may_be_unclean,
+        saved_plan: saved_plan(config),
+    }
+}
+
+fn invocation(command: &Step) -> Option<Invocation> {
+    Invocation::of(command.program.as_os_str(), &command.args)
+}
+
+fn pushed(push: Push) -> Pushed {
+    match push {
+        Push::File(path) => {
+            path.file_name().map_or(Pushed::Any, |name| Pushed::Named(name.to_string_lossy().into()))
+        }
+        Push::Stdin => Pushed::Any,
+    }
+}
+
+fn saved_plan(config: &Config) -> SavedPlan {
+    let Action::Terraform { command, args: user, .. } = &config.action else { return SavedPlan::None };
+    let ambient = args::ambient(*command, &setup::env_text);
+    let file = |name: &Path| config.directory.join(name);
+    match command {
+        Command::Plan => match args::plan_out(user, &ambient) {
+            Some(name) => {
+                let detailed = args::has_flag(user, "detailed-exitcode")
+                    || args::has_flag(&ambient, "detailed-exitcode");
+                SavedPlan::Made { file: file(Path::new(&name)), detailed }
+            }
+            None => SavedPlan::None,
+        },
+        Command::Apply => match args::plan_file(user) {
+            Some(name) => {
+                SavedPlan::Applied { file: file(Path::new(name)), allow_stale: config.allow_stale_plan }
+            }
+            None => SavedPlan::None,
+        },
+        Command::Init | Command::Destroy => SavedPlan::None,
+    }
+}
+
+fn rescue(config: &Config, command: &Step, invocation: Option<&Invocation>) -> rescue::Setting {
+    let chdir = invocation.and_then(|invocation| invocation.chdir.clone());
+    let from = match &chdir {
+        Some(below) => command.dir.join(below),
+        None => command.dir.clone(),
+    };
+    let mut push = vec!["tfguard".to_owned(), "exec".to_owned()];
+    let here = std::env::current_dir().is_ok_and(|here| config.directory == here.join(""));
+    if !here {
+        push.extend(["-C".into(), text(&config.directory)]);
+    }
+    push.extend(wish(config));
+    push.push("--".into());
+    push.push(match (invocation, &config.terraform_bin) {
+        // The name by which it is found on PATH again.
+        (_, Some(given)) => text(given),
+        (Some(_), None) => {
+            command.program.file_name().map_or("terraform".into(), |name| text(Path::new(name)))
+        }
+        (None, None) => "terraform".into(),
+    });
+    push.extend(chdir.map(|below| format!("-chdir={}", text(&below))));
+    push.extend(["state".into(), "push".into()]);
+    let into = config.rescue_dir.clone().unwrap_or_else(|| config.directory.join(".tfguard/rescue"));
+    rescue::Setting {
+        into: absolute(&into),
+        from: absolute(&from),
+        push,
+        ci: identity::is_ci(&setup::env_text),
+    }
+}
+
+/// The options that lead to the same lock, wherever they came from.
+fn wish(config: &Config) -> Vec<String> {
+    let wish = &config.wish;
+    let store = match wish.store {
+        StoreChoice::Auto => None,
+        StoreChoice::Dynamodb => Some("dynamodb".to_owned()),
+        StoreChoice::Local => Some("local".to_owned()),
+    };
+    let options = [
+        ("--lock", wish.lock.as_ref().map(ToString::to_string)),
+        ("--store", store),
+        ("--table", wish.table.clone()),
+        ("--region", wish.region.clone()),
+        ("--endpoint-url", wish.endpoint_url.clone()),
+        ("--profile", wish.profile.clone()),
+        ("--local-dir", wish.local_dir.as_deref().map(text)),
+    ];
+    options.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value?])).flatten().collect()
+}
+
+fn absolute(path: &Path) -> std::path::PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}

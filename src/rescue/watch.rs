@@ -1,0 +1,203 @@
+//! Whether a run has left a state behind, and where it goes.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{ERRORED, keep, shell};
+
+/// What is the same for every command of a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Setting {
+    /// The folder that takes rescued states; made when it is needed. Absolute.
+    pub into: PathBuf,
+    /// The directory in which Terraform leaves them. Absolute.
+    pub from: PathBuf,
+    /// The command that pushes one, all but its path.
+    pub push: Vec<String>,
+    /// The run is a CI's, whose workspace does not last.
+    pub ci: bool,
+}
+
+/// The watch over one command, begun before it is started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    errored: PathBuf,
+    before: Option<Print>,
+    kept: PathBuf,
+    push: Vec<String>,
+    /// See [`Setting::ci`].
+    pub ci: bool,
+}
+
+/// Tells one file from another and from itself after it was written to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Print {
+    inode: u64,
+    length: u64,
+    seconds: i64,
+    nanos: i64,
+}
+
+/// A state that was left, and where it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The file.
+    pub path: PathBuf,
+    /// Why it is still where Terraform left it.
+    pub trouble: Option<String>,
+    /// The command that pushes it.
+    pub command: String,
+}
+
+impl Watch {
+    /// Begins: whatever is there now is not of the command to be started. `now` and the run give
+    /// the kept file its name.
+    pub fn begin(setting: &Setting, now: Timestamp, run: Option<u64>, session: &str) -> Self {
+        let errored = setting.from.join(ERRORED);
+        let run = run.map_or(String::new(), |run| format!("-run{run}"));
+        let short: String = session.chars().filter(char::is_ascii_alphanumeric).collect();
+        let short = &short[short.len().saturating_sub(12)..];
+        let name = format!("errored-{}{run}-{short}.tfstate", now.strftime("%Y%m%dT%H%M%SZ"));
+        Self {
+            before: print(&errored),
+            errored,
+            kept: setting.into.join(name),
+            push: setting.push.clone(),
+            ci: setting.ci,
+        }
+    }
+
+    /// After the command, and all it left, is dead and did not succeed: what it left is moved to
+    /// safety. `None` when it left nothing. May be called again, by another process too.
+    pub fn collect(&self) -> Option<Kept> {
+        let left = print(&self.errored).filter(|now| self.before.as_ref() != Some(now));
+        if left.is_none() {
+            // Whoever was here first has moved it.
+            return self.kept.is_file().then(|| self.kept_at(&self.kept, None));
+        }
+        match keep::move_to(&self.errored, &self.kept) {
+            Ok(path) => Some(self.kept_at(&path, None)),
+            Err(error) => {
+                let trouble = format!("it could not be moved to {}: {error}", self.kept.display());
+                Some(self.kept_at(&self.errored, Some(trouble)))
+            }
+        }
+    }
+
+    fn kept_at(&self, path: &Path, trouble: Option<String>) -> Kept {
+        let mut command = self.push.clone();
+        command.push(path.to_string_lossy().into_owned());
+        Kept { path: path.to_owned(), trouble, command: shell(&command) }
+    }
+}
+
+/// Links are not followed: Terraform writes a file, and nothing else is moved.
+fn print(path: &Path) -> Option<Print> {
+    let found = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file)?;
+    Some(Print { inode: found.ino(), length: found.len(), seconds: found.mtime(), nanos: found.mtime_nsec() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// A folder that goes away with the test.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("tfguard-{name}-{}", std::process::id()));
+            let _ = fs::remove_dir_all(&path);
+            fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+
+        fn setting(&self) -> Setting {
+            let push = vec!["tfguard".into(), "push".into()];
+            Setting { into: self.0.join(".tfguard/rescue"), from: self.0.clone(), push, ci: false }
+        }
+
+        fn begin(&self) -> Watch {
+            let now = Timestamp::from_second(1_800_000_000).unwrap();
+            Watch::begin(&self.setting(), now, Some(7), "0190-1234-abcdef012345")
+        }
+
+        fn errored(&self) -> PathBuf {
+            self.0.join(ERRORED)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn what_was_there_before_is_left_alone_and_what_is_new_is_moved() {
+        let folder = Folder::new("rescue-new");
+        fs::write(folder.errored(), "old").unwrap();
+        let watch = folder.begin();
+        assert_eq!(watch.collect(), None);
+        assert!(folder.errored().exists() && !folder.0.join(".tfguard").exists());
+        fs::write(folder.errored(), "newer").unwrap();
+        let kept = watch.collect().unwrap();
+        assert_eq!(kept.trouble, None);
+        assert_eq!(
+            kept.path,
+            folder.0.join(".tfguard/rescue/errored-20270115T080000Z-run7-abcdef012345.tfstate")
+        );
+        assert_eq!(fs::read_to_string(&kept.path).unwrap(), "newer");
+        assert!(!folder.errored().exists());
+        assert_eq!(mode(&kept.path), 0o600);
+        assert_eq!(mode(&folder.0.join(".tfguard/rescue")), 0o700);
+        assert_eq!(fs::read_to_string(folder.0.join(".tfguard/.gitignore")).unwrap(), "*\n");
+        // The guardian, coming after a supervisor that died right here, finds the same.
+        assert_eq!(watch.collect(), Some(kept));
+    }
+
+    #[test]
+    fn nothing_is_ever_overwritten() {
+        let folder = Folder::new("rescue-twice");
+        let watch = folder.begin();
+        let mut kept = Vec::new();
+        for text in ["one", "two", "three"] {
+            fs::write(folder.errored(), text).unwrap();
+            kept.push(watch.collect().unwrap().path);
+        }
+        let texts: Vec<String> = kept.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+        assert_eq!(texts, ["one", "two", "three"]);
+    }
+
+    #[test]
+    fn a_state_that_cannot_be_moved_stays_and_is_told_of() {
+        let folder = Folder::new("rescue-stays");
+        fs::write(folder.0.join("file"), "").unwrap();
+        let setting = Setting { into: folder.0.join("file/rescue"), ..folder.setting() };
+        let watch = Watch::begin(&setting, Timestamp::UNIX_EPOCH, None, "s");
+        fs::write(folder.errored(), "state").unwrap();
+        let kept = watch.collect().unwrap();
+        assert_eq!(kept.path, folder.errored());
+        assert!(kept.trouble.is_some());
+        assert_eq!(fs::read_to_string(folder.errored()).unwrap(), "state");
+    }
+
+    #[test]
+    fn a_link_is_not_taken_for_a_state() {
+        let folder = Folder::new("rescue-link");
+        let watch = folder.begin();
+        fs::write(folder.0.join("secret"), "").unwrap();
+        std::os::unix::fs::symlink(folder.0.join("secret"), folder.errored()).unwrap();
+        assert_eq!(watch.collect(), None);
+    }
+}

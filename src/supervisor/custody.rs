@@ -1,0 +1,267 @@
+//! What a run does for the state besides running its command: it tells what earlier runs have
+//! left, refuses what may not be applied any more, and takes care of what its own command leaves.
+
+use std::path::{Path, PathBuf};
+
+use super::run::Plan;
+use super::verdict::Verdict;
+use crate::clock::{Clock, SystemClock};
+use crate::error::Error;
+use crate::escape;
+use crate::guardian::Guardian;
+use crate::lease::{Applied, Holder, Legacy, Pushed, Rescued};
+use crate::operate;
+use crate::plan::{self, Judgement, Note};
+use crate::report::event::{Ended, Event, Level};
+use crate::report::{Reporter, human};
+use crate::rescue::{self, Kept, Watch, shell};
+
+/// What is to be done for the state.
+#[derive(Debug, Clone, Default)]
+pub struct Custody {
+    /// Where a state goes that could not be written.
+    pub rescue: rescue::Setting,
+    /// The command pushes a rescued state.
+    pub pushes: Option<Pushed>,
+    /// Do not run while a rescued state waits to be pushed.
+    pub require_clean: bool,
+    /// The saved plan that the command makes or applies.
+    pub saved_plan: SavedPlan,
+}
+
+/// The saved plan of a command. Paths are absolute.
+#[derive(Debug, Clone, Default)]
+pub enum SavedPlan {
+    /// None.
+    #[default]
+    None,
+    /// It makes one.
+    Made {
+        /// The plan.
+        file: PathBuf,
+        /// Exit code 2 is a success with changes.
+        detailed: bool,
+    },
+    /// It applies one.
+    Applied {
+        /// The plan.
+        file: PathBuf,
+        /// Also one that is known to be stale.
+        allow_stale: bool,
+    },
+}
+
+/// The hold that a run stands on, its own or its ancestor's, and what was found with it.
+#[derive(Debug, Clone)]
+pub struct Footing {
+    /// The holder's entry.
+    pub own: Holder,
+    /// What earlier runs have left.
+    pub legacy: Legacy,
+}
+
+/// A run's care for the state, from the lock's acquisition on.
+pub(super) struct Custodian<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) footing: &'a Footing,
+    pub(super) clock: SystemClock,
+    pub(super) reporter: &'a Reporter,
+}
+
+impl Custodian<'_> {
+    /// Tells what earlier runs have left.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when that forbids the command.
+    pub(super) async fn admit(&self) -> Result<(), Error> {
+        let custody = &self.plan.custody;
+        let rescued = &self.footing.legacy.rescued;
+        if let Some(first) = rescued.first().filter(|_| custody.require_clean) {
+            return Err(Error::Refused(format!(
+                "{}, and --require-clean is set: nothing was run. {}",
+                self.needs_recovery(first),
+                self.how_to_recover(first)
+            )));
+        }
+        for rescued in rescued {
+            let detail = format!(
+                "what that run changed is not in the backend, so that plans can be wrong. {}",
+                self.how_to_recover(rescued)
+            );
+            self.say(Level::Warn, self.needs_recovery(rescued), Some(detail));
+        }
+        if let SavedPlan::Applied { file, allow_stale } = &custody.saved_plan
+            && file.is_file()
+        {
+            self.judge(file, *allow_stale).await?;
+        }
+        Ok(())
+    }
+
+    /// Begins to watch for what the command leaves, the guardian too.
+    pub(super) fn watch(&self, guardian: Option<&mut Guardian>) -> Watch {
+        let own = &self.footing.own;
+        let session = &self.plan.candidate.session;
+        let watch = Watch::begin(&self.plan.custody.rescue, self.clock.now().wall, own.run, session);
+        if let Some(guardian) = guardian {
+            guardian.rescue(watch.clone());
+        }
+        watch
+    }
+
+    /// After the command, and all it left, is dead: sees to the state, and writes into the verdict
+    /// what the record is to be told.
+    pub(super) async fn settle(&self, watch: Watch, ended: Ended, verdict: &mut Verdict) {
+        let ending = &mut verdict.ending;
+        ending.changed = true;
+        if ended == Ended::Code(0) {
+            ending.pushed = self.plan.custody.pushes.clone();
+        } else {
+            let fleeting = watch.ci;
+            if let Ok(Some(kept)) = tokio::task::spawn_blocking(move || watch.collect()).await {
+                ending.rescued = Some(kept.path.to_string_lossy().into_owned());
+                self.reporter.emit(state_rescued(
+                    self.plan.name.clone(),
+                    self.footing.own.run,
+                    kept,
+                    fleeting,
+                ));
+            }
+        }
+        if let SavedPlan::Made { file, detailed } = &self.plan.custody.saved_plan
+            && (ended == Ended::Code(0) || (*detailed && ended == Ended::Code(2)))
+        {
+            self.note(file.clone()).await;
+        }
+        if ending.pushed.is_some() && !self.footing.legacy.rescued.is_empty() {
+            let text =
+                format!("lock {}: the rescued state is pushed; the lock's mark is cleared", self.plan.name);
+            self.say(Level::Info, text, None);
+        }
+        if self.plan.inherited.is_some() {
+            // The release is not ours to make.
+            if let Some(pushed) = &ending.pushed {
+                let (store, name) = (self.plan.store.as_ref(), &self.plan.name);
+                self.told(
+                    operate::recovered(store, name, pushed, &self.clock, self.plan.seed).await.map(|_| ()),
+                );
+            }
+            self.mark(ending.rescued.as_deref()).await;
+        }
+    }
+
+    /// Makes sure that the record shows the rescued state, where a release cannot have said so:
+    /// a lock that was lost shows nothing of its last holder.
+    pub(super) async fn mark(&self, rescued: Option<&str>) {
+        if let Some(path) = rescued {
+            let (store, name) = (self.plan.store.as_ref(), &self.plan.name);
+            let own = &self.footing.own;
+            self.told(operate::rescued(store, name, own, path, &self.clock, self.plan.seed).await);
+        }
+    }
+
+    fn told(&self, result: Result<(), Error>) {
+        if let Err(error) = result {
+            let text = format!("the lock's record could not be told of the rescued state: {error}");
+            self.say(Level::Warn, text, None);
+        }
+    }
+
+    async fn judge(&self, file: &Path, allow_stale: bool) -> Result<(), Error> {
+        let path = file.to_owned();
+        let Ok(note) = tokio::task::spawn_blocking(move || plan::read(&path)).await else { return Ok(()) };
+        let store = self.plan.store.describe();
+        let shown = file.display();
+        match plan::judge(&note, self.plan.name.as_str(), &store, &self.footing.legacy) {
+            Judgement::Fresh => {}
+            Judgement::Open(why) => {
+                let text = format!("whether the plan {shown} is still up to date cannot be told: {why}");
+                let detail =
+                    "Terraform itself refuses a plan only when the state has changed since".to_owned();
+                self.say(Level::Warn, text, Some(detail));
+            }
+            Judgement::Stale(applied) => {
+                let stale = format!("the plan {shown} is stale: {}", self.since(&applied));
+                if !allow_stale {
+                    return Err(Error::Refused(format!(
+                        "{stale}; nothing was run. Make a new plan, or apply this one all the same with \
+                         --allow-stale-plan"
+                    )));
+                }
+                self.say(
+                    Level::Warn,
+                    format!("{stale}; it is applied all the same (--allow-stale-plan)"),
+                    None,
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn since(&self, applied: &Applied) -> String {
+        let run = applied.run.map_or_else(|| "a run".to_owned(), |run| format!("run {run}"));
+        format!(
+            "since it was made, {run} under lock {} may have changed things ({} ago, {})",
+            self.plan.name,
+            human::since(applied.at, self.clock.now().wall),
+            human::identity(&applied.identity)
+        )
+    }
+
+    /// Writes the note beside a plan that was made.
+    async fn note(&self, file: PathBuf) {
+        let (name, own) = (self.plan.name.to_string(), self.footing.own.clone());
+        let (store, wall) = (self.plan.store.describe(), self.clock.now().wall);
+        let path = file.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            let sha256 = plan::digest(&path)?;
+            plan::write(&path, &Note::new(&name, &store, own.generation, own.run, wall, sha256))
+        });
+        let error = match written.await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        let text = format!("{} could not be written: {error}", plan::path_of(&file).display());
+        let detail = "whether the plan is still up to date cannot be told when it is applied".to_owned();
+        self.say(Level::Warn, text, Some(detail));
+    }
+
+    fn needs_recovery(&self, rescued: &Rescued) -> String {
+        let run = rescued.run.map_or_else(|| "a run".to_owned(), |run| format!("run {run}"));
+        format!(
+            "lock {} needs recovery: the state of {run} could not be written, {} ago, and is kept in {} ({})",
+            self.plan.name,
+            human::since(rescued.at, self.clock.now().wall),
+            escape::line(&rescued.path),
+            human::identity(&rescued.identity)
+        )
+    }
+
+    fn how_to_recover(&self, rescued: &Rescued) -> String {
+        let mut push = self.plan.custody.rescue.push.clone();
+        push.push(rescued.path.clone());
+        format!(
+            "Push it with `{}`, or, when it is not needed any more, clear the mark with `tfguard unlock --lock {} \
+             --recovered --reason …`",
+            escape::line(&shell(&push)),
+            shell(&[self.plan.name.to_string()])
+        )
+    }
+
+    fn say(&self, level: Level, summary: String, detail: Option<String>) {
+        self.reporter.emit(Event::Diagnostic { level, summary, detail });
+    }
+}
+
+/// The event for a state that was left.
+pub fn state_rescued(lock: crate::lease::LockName, run: Option<u64>, kept: Kept, fleeting: bool) -> Event {
+    Event::StateRescued {
+        lock,
+        run,
+        path: kept.path.to_string_lossy().into_owned(),
+        trouble: kept.trouble,
+        command: kept.command,
+        fleeting,
+    }
+}
