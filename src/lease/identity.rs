@@ -39,9 +39,9 @@ pub struct Identity {
 }
 
 /// Bytes of JSON that a holder's identity may take.
-pub(super) const HOLDER_BUDGET: usize = 290;
+pub(super) const HOLDER_BUDGET: usize = 274;
 /// Bytes of JSON that a waiter's identity may take.
-pub(super) const WAITER_BUDGET: usize = 260;
+pub(super) const WAITER_BUDGET: usize = 244;
 
 impl Identity {
     /// The whole identity, cut to what a holder's entry has room for.

@@ -280,7 +280,7 @@ tfguard: SIGTERM received: not passed on, the child is stopping already and a se
 tfguard: SIGHUP received: cancelled, nothing more is started
 tfguard: error: broken
 tfguard: error: Terraform could not write the state; what it left is kept in /srv/.tfguard/rescue/errored-1.tfstate
-tfguard: until it is pushed the backend does not know what this run changed, and lock \"prod\" needs recovery
+tfguard: until it is pushed the backend does not know what this run changed, and lock prod needs recovery
 tfguard: to push it: tfguard exec -- terraform state push /srv/.tfguard/rescue/errored-1.tfstate
 tfguard: if this machine's files go away with the job, keep that file as a private artifact (a state holds secrets, and some uploads leave hidden folders out), or give a --rescue-dir that stays
 tfguard: not acquired: exit code 75, waited 1s, held 2s
