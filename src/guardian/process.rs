@@ -235,3 +235,65 @@ impl Post {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+    use std::process::{Command, Stdio};
+
+    use super::super::wire;
+    use super::*;
+    use crate::lease::transition::{self, Candidate};
+    use crate::lease::{Identity, Lease, Mode};
+    use crate::store::StoreSpec;
+
+    fn tenure(base: Instant) -> Tenure {
+        let wall = jiff::Timestamp::UNIX_EPOCH;
+        let candidate = Candidate {
+            session: "asleep".into(),
+            mode: Mode::Exclusive,
+            lease: Lease::default(),
+            asked_at: wall,
+            identity: Identity::default(),
+        };
+        let record = transition::acquire(None, &candidate, wall).unwrap();
+        Tenure { own: record.holder("asleep").unwrap().clone(), base }
+    }
+
+    /// What was said while it slept stands in the line, oldest first, and is more than one look
+    /// brings.
+    #[test]
+    fn old_heartbeats_are_not_taken_for_the_newest() {
+        let now = SystemClock.mono();
+        let old = tenure(now - Duration::from_secs(3600));
+        let mut child = Command::new("sleep").arg("303").stdout(Stdio::null()).spawn().unwrap();
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let token = Token::new().unwrap();
+        let begin = Message::Begin(Begin {
+            lock: "lock".into(),
+            store: StoreSpec::Local { dir: "nowhere".into() },
+            tenure: old.clone(),
+            stop_timeout: None,
+            on_lease_lost: OnLeaseLost::Stop,
+            json: false,
+            log_file: None,
+        });
+        wire::send(ours.as_fd(), &begin, &[token.as_fd()]).unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let watch = Message::Child { pid, group: false, streams: Vec::new() };
+        wire::send(ours.as_fd(), &watch, &[]).unwrap();
+        for _ in 0..60 {
+            wire::send(ours.as_fd(), &Message::Tenure(old.clone()), &[]).unwrap();
+        }
+        wire::send(ours.as_fd(), &Message::Tenure(tenure(now)), &[]).unwrap();
+        let guardian = std::thread::spawn(|| listen(Receiver::new(OwnedFd::from(theirs))));
+        // Long enough for a look at the clock after the last word.
+        std::thread::sleep(Duration::from_millis(1500));
+        wire::send(ours.as_fd(), &Message::Over, &[]).unwrap();
+        assert!(matches!(guardian.join().unwrap(), Ok(End::Over)));
+        let untouched = matches!(child.try_wait(), Ok(None));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(untouched && token.take(), "a healthy child was stopped");
+    }
+}

@@ -101,15 +101,17 @@ impl Ward {
     #[cfg(target_os = "linux")]
     fn kill_left(&self, session: &str) -> Vec<String> {
         let own = rustix::process::getpid();
+        // Not a number that means nobody: kernel threads, init and whoever is seen from inside a
+        // container have group 0.
         let group = match self.handle {
-            Handle::Gone => 0,
-            _ => self.pid.as_raw_nonzero().get(),
+            Handle::Gone => None,
+            _ => Some(self.pid.as_raw_nonzero().get()),
         };
         let mark = mark(session);
         proc::all()
             .into_iter()
             .filter(|process| !process.zombie && process.pid != own)
-            .filter(|process| process.group == group || is_marked(process.pid, &mark))
+            .filter(|process| Some(process.group) == group || is_marked(process.pid, &mark))
             .map(|process| {
                 let _ = kill_process(process.pid, Signal::KILL);
                 format!("{} (pid {})", escape::field(&process.name), process.pid.as_raw_nonzero())
@@ -178,4 +180,44 @@ fn is_marked(pid: Pid, mark: &[u8]) -> bool {
 #[cfg(target_os = "linux")]
 fn mark(session: &str) -> Vec<u8> {
     format!("TFGUARD_SESSION={session}").into_bytes()
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::os::unix::process::CommandExt;
+    use std::process::{Child, Command};
+
+    use super::*;
+
+    /// A child as the supervisor starts it, with a process of its own in another session.
+    fn child(session: &str) -> Child {
+        let mut command = Command::new("sh");
+        command.args(["-c", "setsid sleep 301 & exec sleep 302"]).env("TFGUARD_SESSION", session);
+        command.process_group(0).spawn().unwrap()
+    }
+
+    #[test]
+    fn a_child_that_nobody_told_of_is_found_and_buried_with_all_it_started() {
+        let mut child = child("found-by-its-mark");
+        assert!(Ward::find("found-by-another-mark", false).is_none());
+        let ward = Ward::find("found-by-its-mark", false).unwrap();
+        assert_eq!(ward.pid.as_raw_nonzero().get(), i32::try_from(child.id()).unwrap());
+        assert!(ward.is_alive());
+        ward.kill_everything("found-by-its-mark");
+        child.wait().unwrap();
+        assert!(!ward.is_alive());
+        while !ward.bury("found-by-its-mark").is_empty() {}
+        assert!(Ward::find("found-by-its-mark", false).is_none());
+    }
+
+    #[test]
+    fn a_child_that_had_ended_before_we_were_told_is_left_alone() {
+        let mut child = Command::new("true").process_group(0).spawn().unwrap();
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        child.wait().unwrap();
+        let ward = Ward::new(pid, true, Vec::new());
+        assert!(!ward.is_alive());
+        assert!(matches!(ward.handle, Handle::Gone));
+        assert_eq!(ward.bury("nobody"), Vec::<String>::new());
+    }
 }

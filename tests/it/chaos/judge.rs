@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::scene::{Blow, Contender, Quirk, Scene};
+use super::scene::{Blow, Contender, FROZEN, Quirk, Scene};
 use crate::guardian::process::{Run, signal};
 use crate::guardian::stage::{LEASE, Stage};
 
@@ -101,7 +101,9 @@ fn waited_too_long(
         let hit = one.contender.was_hit_by(&[Blow::Both, Blow::Everything, Blow::Freeze]);
         [one.gone, one.struck.filter(|_| hit)]
     });
-    let events = others.flatten().chain([own.asked]).chain(trouble.map(|(_, to)| to));
+    // Who was frozen itself has not seen anything in the meantime.
+    let thawed = own.struck.filter(|_| own.contender.was_hit_by(&[Blow::Freeze])).map(|at| at + FROZEN);
+    let events = others.flatten().chain([own.asked]).chain(thawed).chain(trouble.map(|(_, to)| to));
     let clear = events.filter(|event| *event <= at).max()?;
     let waited = at.saturating_sub(clear);
     (waited > patience).then(|| format!("{name} waited {waited:?} for nobody, at {at:?}"))

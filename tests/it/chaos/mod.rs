@@ -53,7 +53,7 @@ fn play_all(first: u64, scenes: u64, jobs: usize) {
                     let (count, wrong) = result.unwrap_or_else(|_| (0, vec!["it panicked".to_owned()]));
                     let so_far = runs.fetch_add(count, Ordering::SeqCst) + count;
                     if wrong.is_empty() {
-                        println!("chaos: seed {seed} well, {so_far} runs so far");
+                        println!("chaos: seed {seed} well ({scene}), {so_far} runs so far");
                     } else {
                         println!("chaos: seed {seed} WRONG\n{scene:#?}\n{}", wrong.join("\n"));
                         verdicts.lock().unwrap().push(format!("seed {seed}: {}", wrong[0]));

@@ -20,6 +20,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Plays it. How many runs it took, and what was wrong.
 pub(super) fn play(scene: &Scene) -> (usize, Vec<String>) {
     let stage = Stage::new(scene.over);
+    stage.state.slow_down(scene.slow_state);
     let mut actors: Vec<Actor<'_>> = scene.contenders.iter().map(Actor::new).collect();
     let began = SystemTime::now();
     let now = || began.elapsed().unwrap_or_default();

@@ -13,6 +13,8 @@ pub(super) struct Scene {
     pub(super) over: Over,
     pub(super) contenders: Vec<Contender>,
     pub(super) trouble: Option<Trouble>,
+    /// How long Terraform's state takes to be written, so that a graceful stop takes time.
+    pub(super) slow_state: Duration,
 }
 
 /// One run.
@@ -79,9 +81,12 @@ impl Scene {
     pub(super) fn from_seed(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let over = if rng.bool() { Over::Local } else { Over::Dynamo };
-        let contenders = (0..rng.usize(2..=3)).map(|number| Contender::draw(number, &mut rng)).collect();
         let trouble = (rng.f64() < 0.35).then(|| Trouble::draw(&mut rng));
-        Self { over, contenders, trouble }
+        let troubled = trouble.is_some();
+        let contenders =
+            (0..rng.usize(2..=3)).map(|number| Contender::draw(number, troubled, &mut rng)).collect();
+        let slow_state = milliseconds(&mut rng, 0..800);
+        Self { over, contenders, trouble, slow_state }
     }
 
     /// Whether a run may end with Terraform's state lock left behind: Terraform itself was killed,
@@ -92,8 +97,25 @@ impl Scene {
     }
 }
 
+/// In one line.
+impl std::fmt::Display for Scene {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.over)?;
+        for contender in &self.contenders {
+            match contender.blow {
+                Some((_, blow)) => write!(f, ", {blow:?}")?,
+                None => f.write_str(", spared")?,
+            }
+        }
+        match &self.trouble {
+            Some(trouble) => write!(f, "; {:?}", trouble.fault),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Contender {
-    fn draw(number: usize, rng: &mut Rng) -> Self {
+    fn draw(number: usize, troubled: bool, rng: &mut Rng) -> Self {
         let blow = match rng.usize(0..24) {
             0..=4 => Some(Blow::Supervisor),
             5 | 6 => Some(Blow::Guardian),
@@ -113,10 +135,12 @@ impl Contender {
             2 | 3 => Quirk::Json,
             _ => Quirk::None,
         };
+        // Long enough to be at work when the lease is at risk, where it comes to that.
+        let long = troubled && rng.bool() || matches!(blow, Some(Blow::Freeze | Blow::Both));
         Self {
             name: format!("run{number}"),
             start: milliseconds(rng, 0..1000),
-            work: rng.f64() * 2.5,
+            work: if long { 5.0 + 4.0 * rng.f64() } else { 2.5 * rng.f64() },
             quirk,
             blow: blow.map(|blow| (milliseconds(rng, 0..4500), blow)),
         }

@@ -122,8 +122,13 @@ impl Stage {
 
     /// tfguard with the options of this place; the subcommand and what follows is the caller's.
     pub(crate) fn tfguard(&self) -> Command {
+        self.tfguard_under("stage")
+    }
+
+    /// The same under another lock.
+    pub(crate) fn tfguard_under(&self, lock: &str) -> Command {
         let mut command = self.bare(env!("CARGO_BIN_EXE_tfguard"));
-        command.args(["--lock", "stage", "--lease", "10s"]);
+        command.args(["--lock", lock, "--lease", "10s"]);
         match self.over {
             Over::Local => command.args(["--store", "local", "--local-dir"]).arg(self.path("locks")),
             Over::Dynamo => command
@@ -156,7 +161,7 @@ impl Stage {
         command
     }
 
-    fn named(&self, command: &mut Command, name: &str, work: &str) {
+    pub(crate) fn named(&self, command: &mut Command, name: &str, work: &str) {
         command
             .env("STAGE_RUN", name)
             .env("STAGE_WORK", work)
@@ -179,7 +184,12 @@ impl Stage {
 
     /// The lock as `status --json` shows it, past the proxy's faults for nobody.
     pub(crate) fn status(&self) -> serde_json::Value {
-        let output = self.tfguard().args(["status", "--json"]).output().unwrap();
+        self.status_of("stage")
+    }
+
+    /// Another lock.
+    pub(crate) fn status_of(&self, lock: &str) -> serde_json::Value {
+        let output = self.tfguard_under(lock).args(["status", "--json"]).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_str(&text).unwrap()

@@ -2,6 +2,7 @@
 //! S3 and DynamoDB do.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::support::http::{Reply, Request, Server, answer};
 
@@ -15,13 +16,27 @@ pub(crate) struct StateServer {
 struct State {
     body: Option<Vec<u8>>,
     lock: Option<String>,
+    /// How long a write takes.
+    slow: Duration,
 }
 
 impl StateServer {
     pub(crate) fn start() -> Self {
         let state = Arc::new(Mutex::new(State::default()));
         let served = Arc::clone(&state);
-        Self { server: Server::start(move |request| served.lock().unwrap().answer(&request)), state }
+        let handler = move |request: Request| {
+            if request.method() == "POST" {
+                let pause = served.lock().unwrap().slow;
+                std::thread::sleep(pause);
+            }
+            served.lock().unwrap().answer(&request)
+        };
+        Self { server: Server::start(handler), state }
+    }
+
+    /// From now on every write of the state takes this long, and with it Terraform's end.
+    pub(crate) fn slow_down(&self, pause: Duration) {
+        self.state.lock().unwrap().slow = pause;
     }
 
     pub(crate) fn endpoint(&self) -> String {
@@ -50,7 +65,7 @@ impl State {
             let at = request.bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
             request.bytes[at..].to_vec()
         };
-        match request.head.split(' ').next().unwrap_or_default() {
+        match request.method() {
             "GET" => match &self.body {
                 Some(body) => answer(200, &String::from_utf8_lossy(body)),
                 None => answer(404, ""),

@@ -21,6 +21,11 @@ impl Request {
         })
     }
 
+    /// `GET` and the like.
+    pub(crate) fn method(&self) -> &str {
+        self.head.split(' ').next().unwrap_or_default()
+    }
+
     /// The operation that a DynamoDB request asks for.
     pub(crate) fn operation(&self) -> &str {
         self.header("x-amz-target").and_then(|target| target.split_once('.')).map_or("", |(_, name)| name)
