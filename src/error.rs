@@ -40,7 +40,7 @@ pub enum Error {
     #[error("{0}")]
     NoInput(String),
     /// The store did not answer, or answered that something is wrong with our set-up.
-    #[error("lock {lock:?}: {source}{advice}")]
+    #[error("lock {lock}: {source}{advice}")]
     Store {
         /// The lock.
         lock: String,
@@ -49,6 +49,9 @@ pub enum Error {
         /// What was tried, what to do next: empty, or a clause with its own separator.
         advice: String,
     },
+    /// The child's credentials are known to expire too soon.
+    #[error("{0}")]
+    Credentials(String),
     /// The set-up is wrong, before any store was asked.
     #[error("{0}")]
     Config(String),
@@ -91,6 +94,7 @@ impl Error {
                 StoreError::Credentials { .. } => exit::CREDENTIALS,
                 StoreError::Misconfigured { .. } | StoreError::BadRecord { .. } => exit::CONFIG,
             },
+            Self::Credentials(_) => exit::CREDENTIALS,
             Self::Config(_) => exit::CONFIG,
             Self::NotAcquired(_) | Self::Refused(_) => exit::NOT_ACQUIRED,
             Self::Lost(_) => exit::LOST,

@@ -5,6 +5,7 @@ pub mod app;
 pub mod child;
 pub mod cli;
 pub mod clock;
+pub mod credentials;
 pub mod error;
 pub mod escape;
 pub mod guardian;

@@ -11,6 +11,7 @@ use super::{care, inherit, setup};
 use crate::child::{Arrival, Target as Aim, Terminal};
 use crate::cli::{Action, Config, Format, Wait as CliWait};
 use crate::clock::{Clock, SystemClock};
+use crate::credentials::{Demands, Outlook};
 use crate::error::Error;
 use crate::guardian::{Setting, Token};
 use crate::lease::session::Wait;
@@ -78,7 +79,7 @@ fn state_care(config: &Config, directory: &Directory, command: &Step) -> Option<
 /// Completes when we are asked to stop.
 async fn stopped(arrivals: &mut UnboundedReceiver<Arrival>) {
     while let Some(arrival) = arrivals.recv().await {
-        if matches!(arrival, Arrival::Stop(_)) {
+        if matches!(arrival, Arrival::Stop(_) | Arrival::Orphaned) {
             return;
         }
     }
@@ -97,8 +98,10 @@ async fn plan(
         Action::Terraform { command, args, init } => {
             directory.require(*command, args)?;
             let tool = Tool::find(config, cwd)?;
+            let plain: &[OsString] =
+                if args::has_flag(args, "no-color") { &["-no-color".into()] } else { &[] };
             let first = init::needed(*init, &directory)
-                .then(|| tool.step(config, Command::Init, &[], false))
+                .then(|| tool.step(config, Command::Init, plain, false))
                 .transpose()?;
             (first, tool.step(config, *command, args, terminal)?)
         }
@@ -116,6 +119,8 @@ async fn plan(
     for text in &target.warnings {
         reporter.emit(Event::say(Level::Warn, text.clone()));
     }
+    // Before the lock is asked for: nobody is to wait for a run that cannot work.
+    let outlook = outlook(config.credentials, &target.lock, reporter).await?;
     let store = setup::open(&target.store, &target.lock).await?;
     let inherited = inherit::footing(&target.lock, config.mode, store.as_ref()).await?;
     let shown = command.shown.join(" ");
@@ -136,9 +141,11 @@ async fn plan(
         lock: target.lock.clone(),
         store: target.store.absolute(),
         stop_timeout: config.stop_timeout,
+        on_lease_lost: config.on_lease_lost,
         json: config.log.format == Format::Json,
         log_file: config.log.file.clone(),
     };
+    let options = target.options();
     Ok(Plan {
         name: target.lock,
         store,
@@ -151,9 +158,12 @@ async fn plan(
         },
         limits: Limits {
             stop_timeout: config.stop_timeout,
+            on_lease_lost: config.on_lease_lost,
             deadline: config.deadline.map(|deadline| started.mono + deadline),
         },
-        custody: care::custody(config, &command),
+        custody: care::custody(config, &command, &options),
+        options,
+        credentials: (config.credentials, outlook),
         first,
         command,
         inherited,
@@ -163,6 +173,18 @@ async fn plan(
         guardian: Some(guardian),
         token,
     })
+}
+
+/// How long the credentials last that the command will use.
+async fn outlook(demands: Demands, lock: &LockName, reporter: &Reporter) -> Result<Outlook, Error> {
+    let outlook = Outlook::find(&setup::env_text, demands.asks()).await;
+    if let Some(why) = demands.shortfall(&outlook, setup::wall()) {
+        return Err(Error::Credentials(format!("lock {lock}: {why}; nothing was locked or run")));
+    }
+    if let Some(text) = demands.uncheckable(&outlook) {
+        reporter.emit(Event::say(Level::Warn, text));
+    }
+    Ok(outlook)
 }
 
 /// Terraform or OpenTofu, found.

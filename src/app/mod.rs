@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::child::{Arrival, Signals};
+use crate::child::{Arrival, Parent, Signals};
 use crate::cli::{self, Action, Config, Parsed, Surroundings};
 use crate::error::{Error, exit};
-use crate::report::event::Event;
+use crate::identity;
+use crate::report::event::{Event, Level};
 use crate::report::{Reporter, SharedWriter, text};
 
 /// How long our last words may take to be written when nobody reads them.
@@ -52,8 +53,10 @@ fn configure(args: cli::Args) -> Result<Config, Error> {
 }
 
 fn run(config: Config) -> u8 {
+    // Before it can have died, and before SIGHUP is ours.
+    let parent = Parent::of_ours();
     // First of all: a signal that arrives from here on is an event and not our end.
-    let (_signals, arrivals) = match Signals::install() {
+    let (signals, arrivals) = match Signals::install() {
         Ok(installed) => installed,
         Err(error) => return complain(&Error::Bug(format!("signals cannot be caught: {error}"))),
     };
@@ -61,6 +64,13 @@ fn run(config: Config) -> u8 {
         Ok(reporter) => reporter,
         Err(error) => return complain(&error),
     };
+    if identity::is_ci(&setup::env_text)
+        && let Some(parent) = parent
+        && let Err(error) = parent.watch(signals.line())
+    {
+        let text = format!("the process that started tfguard cannot be watched: {error}");
+        reporter.emit(Event::say(Level::Debug, text));
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return complain(&Error::Bug(format!("the runtime cannot start: {error}"))),

@@ -20,8 +20,11 @@ const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 pub(super) async fn status(config: &Config, json: bool, check: bool) -> Result<u8, Error> {
     let directory = setup::inspect(&config.directory)?;
     let target = setup::target(config, &directory, false)?;
-    let store = setup::open(&target.store, &target.lock).await?;
-    let read = store.read(&target.lock, TIMEOUT).await;
+    let store = setup::open_to_look(&target.store, &target.lock).await?;
+    let read = match &store {
+        Some(store) => store.read(&target.lock, TIMEOUT).await,
+        None => Ok(None),
+    };
     let (record, held) = match &read {
         Ok(record) => (Ok(record.as_ref()), record.as_ref().is_some_and(|record| !record.is_free())),
         Err(StoreError::BadRecord { error, .. }) => (Err(error), false),
@@ -30,7 +33,7 @@ pub(super) async fn status(config: &Config, json: bool, check: bool) -> Result<u
             return Err(Error::Store { lock, source, advice: String::new() });
         }
     };
-    let described = store.describe();
+    let described = store.map_or_else(|| target.store.describe(), |store| store.describe());
     let view = render::View { lock: &target.lock, store: &described, record, now: SystemClock.now().wall };
     let shown = if json { render::json(view) } else { render::text(view).into_bytes() };
     let _ = SharedWriter::stdout().write(&shown);
@@ -59,7 +62,10 @@ pub(super) async fn unlock(config: &Config, order: Order, reporter: &Reporter) -
         reporter.emit(Event::say(Level::Info, format!("lock {lock}: nothing was changed")));
         return Ok(0);
     }
-    let store = setup::open(&target.store, lock).await?;
+    let Some(store) = setup::open_to_look(&target.store, lock).await? else {
+        reporter.emit(Event::say(Level::Info, format!("lock {lock} is free: nothing to do")));
+        return Ok(0);
+    };
     if order.recovered {
         let seed = crate::session::seed();
         let any = operate::recovered(store.as_ref(), lock, &Pushed::Any, &SystemClock, seed).await?;

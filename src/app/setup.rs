@@ -65,6 +65,15 @@ pub(super) fn identity(command: Option<String>, reason: Option<String>) -> Ident
     identity::identify(&env_text, facts)
 }
 
+/// Opens the store of `lock` to look at it; `None` where there is no store yet, which looking does
+/// not create.
+pub(super) async fn open_to_look(spec: &StoreSpec, lock: &LockName) -> Result<Option<Arc<dyn Store>>, Error> {
+    match spec {
+        StoreSpec::Local { dir } if !dir.exists() => Ok(None),
+        _ => open(spec, lock).await.map(Some),
+    }
+}
+
 /// Opens the store of `lock`.
 pub(super) async fn open(spec: &StoreSpec, lock: &LockName) -> Result<Arc<dyn Store>, Error> {
     spec.open().await.map_err(|source| Error::Store { lock: lock.to_string(), source, advice: String::new() })

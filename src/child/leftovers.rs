@@ -19,6 +19,8 @@ pub struct Leftovers {
     #[cfg_attr(target_os = "linux", allow(dead_code, reason = "groups are seen in /proc there"))]
     group: Pid,
     spared: Vec<Pid>,
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only groups are seen there"))]
+    session: Option<String>,
 }
 
 /// What a sweep came to.
@@ -31,10 +33,12 @@ pub struct Swept {
 }
 
 impl Leftovers {
-    /// What is left of the child that led the process group `group`. Processes in our own group
-    /// and those in `spared`, with what these started, are none of it.
-    pub fn of(group: Pid, spared: &[Pid]) -> Self {
-        Self { group, spared: spared.to_vec() }
+    /// What is left of the child that led the process group `group`. Those in `spared`, with what
+    /// they started, are none of it. Neither are processes in our own group, where a library's
+    /// children are, unless they have `session` in their `TFGUARD_SESSION`: these were the
+    /// child's and moved there.
+    pub fn of(group: Pid, spared: &[Pid], session: Option<&str>) -> Self {
+        Self { group, spared: spared.to_vec(), session: session.map(str::to_owned) }
     }
 
     /// Kills until nothing is left or `bound` has passed. The first look costs one walk through
@@ -65,7 +69,7 @@ impl Leftovers {
     fn find(&self) -> Vec<(Pid, String)> {
         let processes = super::proc::all();
         let own = rustix::process::getpid();
-        let own_group = rustix::process::getpgrp().as_raw_nonzero().get();
+        let own_group = super::system::own_group();
         let mut family = vec![own.as_raw_nonzero().get()];
         let mut found = Vec::new();
         let mut next = 0;
@@ -73,13 +77,15 @@ impl Leftovers {
             next += 1;
             for process in processes.iter().filter(|process| process.parent == parent) {
                 let direct = parent == own.as_raw_nonzero().get();
-                if direct && process.group == own_group || self.spared.contains(&process.pid) {
+                let library = direct && process.group == own_group && !self.is_marked(process.pid);
+                if library || self.spared.contains(&process.pid) {
                     continue;
                 }
                 family.push(process.pid.as_raw_nonzero().get());
                 if !process.zombie {
                     found.push(process);
-                } else if direct {
+                } else if direct && process.pid != self.group {
+                    // The child itself is `Running`'s to reap, which tells how it ended.
                     reap(process.pid);
                 }
             }
@@ -96,6 +102,14 @@ impl Leftovers {
                 (process.pid, format!("{name} (pid {})", process.pid.as_raw_nonzero()))
             })
             .collect()
+    }
+
+    /// Whether a process runs under our session. One that hides its environment does not.
+    #[cfg(target_os = "linux")]
+    fn is_marked(&self, pid: Pid) -> bool {
+        self.session
+            .as_deref()
+            .is_some_and(|session| super::proc::has_variable(pid, &format!("TFGUARD_SESSION={session}")))
     }
 
     /// Without a subreaper only the group can be seen. Its zombies are init's to reap.

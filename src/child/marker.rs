@@ -107,7 +107,8 @@ fn is_marker(line: &[u8]) -> bool {
             .is_ok_and(|message: Message<'_>| message.message.trim_start().starts_with(WORDS));
     }
     let plain = anstream::adapter::strip_str(text).to_string();
-    plain.trim() == format!("{WORDS}.")
+    // Not indented: so are the lines of a text that a plan shows.
+    plain.trim_end() == format!("{WORDS}.")
 }
 
 #[cfg(test)]
@@ -164,6 +165,8 @@ mod tests {
         for line in [
             &b"terraform_data.x (local-exec): Interrupt received.\n"[..],
             b"Interrupt received. Or so they say.\n",
+            // A line of a text that a plan shows.
+            b"        Interrupt received.\n",
             br#"{"@message":"terraform_data.x (local-exec): Interrupt received.","type":"provision_progress"}"#,
             br#"{"output":"Interrupt received."}"#,
         ] {

@@ -13,9 +13,10 @@
 pub mod leftovers;
 pub mod marker;
 pub mod output;
+pub mod parent;
 pub mod passthrough;
 #[cfg(target_os = "linux")]
-mod proc;
+pub(crate) mod proc;
 pub mod running;
 pub mod signals;
 pub mod spawn;
@@ -25,9 +26,12 @@ pub mod terminal;
 pub use leftovers::{Leftovers, Swept};
 pub use marker::{InterruptSeen, Marker};
 pub use output::{Pumps, Sink};
+pub use parent::Parent;
 pub use passthrough::Passthrough;
 pub use running::Running;
 pub use rustix::process::Pid;
 pub use signals::{Arrival, Arrived, HoldTheLine, Origin, Signals};
-pub use spawn::{Spec, Stderr, Stdin, Stdout, Target, become_subreaper, same_open_file, spawn};
+pub use spawn::{
+    Spec, Stderr, Stdin, Stdout, Target, become_subreaper, same_open_file, spawn, start_session,
+};
 pub use terminal::{Hangup, Terminal};

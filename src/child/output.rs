@@ -53,6 +53,11 @@ impl Pumps {
         Ok(())
     }
 
+    /// Takes in the threads of another.
+    pub fn join(&mut self, other: Self) {
+        self.running.extend(other.running);
+    }
+
     /// Waits until everything is carried, at most for `bound`. Returns whether it is.
     pub async fn finished(&mut self, bound: Duration) -> bool {
         tokio::time::timeout(bound, self.all()).await.is_ok()

@@ -6,18 +6,18 @@ use rustix::process::Pid;
 
 /// A process as `/proc/<pid>/stat` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Process {
-    pub(super) pid: Pid,
+pub(crate) struct Process {
+    pub(crate) pid: Pid,
     /// The program's name, cut to 15 bytes by the kernel. It may hold anything.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Ended, and not reaped yet.
-    pub(super) zombie: bool,
-    pub(super) parent: i32,
-    pub(super) group: i32,
+    pub(crate) zombie: bool,
+    pub(crate) parent: i32,
+    pub(crate) group: i32,
 }
 
 /// Every process that can be seen. One that ends while we look may be missing.
-pub(super) fn all() -> Vec<Process> {
+pub(crate) fn all() -> Vec<Process> {
     fs::read_dir("/proc")
         .into_iter()
         .flatten()
@@ -25,6 +25,13 @@ pub(super) fn all() -> Vec<Process> {
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
         .filter_map(read)
         .collect()
+}
+
+/// Whether the process was started with `entry`, `NAME=value`, in its environment. A zombie has
+/// none, and somebody else's cannot be read.
+pub(super) fn has_variable(pid: Pid, entry: &str) -> bool {
+    fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero()))
+        .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|line| line == entry.as_bytes()))
 }
 
 fn read(pid: i32) -> Option<Process> {

@@ -11,7 +11,7 @@ use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::iterator::exfiltrator::origin::Origin as Info;
 use signal_hook::iterator::{Handle, SignalsInfo};
 use signal_hook::low_level::siginfo::Cause;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::system::{self, Disposition};
 
@@ -23,6 +23,8 @@ pub enum Arrival {
     /// A child of ours ended, stopped or went on (SIGCHLD). Several may have become one: look at
     /// all of them.
     Child,
+    /// Whoever started us has died: see [`Parent`](super::Parent).
+    Orphaned,
 }
 
 /// A signal that asks us to stop: SIGINT, SIGTERM, SIGHUP or SIGQUIT.
@@ -56,6 +58,7 @@ pub enum Origin {
 pub struct Signals {
     handle: Handle,
     thread: Option<JoinHandle<()>>,
+    sender: UnboundedSender<Arrival>,
 }
 
 /// What `nohup` and a shell without job control set to be ignored. Such a run is meant to outlive
@@ -81,14 +84,20 @@ impl Signals {
         system::unblock(&wanted)?;
         let handle = signals.handle();
         let (sender, receiver) = unbounded_channel();
+        let told = sender.clone();
         let thread = thread::Builder::new().name("signals".into()).spawn(move || {
             for info in signals.forever() {
-                if sender.send(arrival(&info)).is_err() {
+                if told.send(arrival(&info)).is_err() {
                     break;
                 }
             }
         })?;
-        Ok((Self { handle, thread: Some(thread) }, receiver))
+        Ok((Self { handle, thread: Some(thread), sender }, receiver))
+    }
+
+    /// For what else arrives in this line.
+    pub fn line(&self) -> UnboundedSender<Arrival> {
+        self.sender.clone()
     }
 }
 

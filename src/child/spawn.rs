@@ -158,6 +158,11 @@ fn is_path(program: &Path) -> bool {
     program.components().nth(1).is_some() || program.is_absolute()
 }
 
+/// Makes `command` start in a session of its own, deaf to SIGHUP, SIGINT, SIGQUIT and SIGTERM.
+pub fn start_session(command: &mut Command) {
+    system::detach(command);
+}
+
 /// Whether two descriptors lead to the same open file, terminal or pipe: our stdout and stderr
 /// after `2>&1`, and in most CI systems.
 pub fn same_open_file(one: impl AsFd, other: impl AsFd) -> bool {

@@ -1,13 +1,15 @@
-//! The one home of `unsafe`: signal dispositions and masks, and what a child does between `fork`
-//! and `exec`. Neither the standard library nor `rustix` offers these.
-#![allow(unsafe_code, reason = "signal dispositions and pre_exec have no safe interface")]
+//! The one home of `unsafe`: signal dispositions and masks, what a child does between `fork` and
+//! `exec`, and ids that may be 0. Neither the standard library nor `rustix` offers these.
+#![allow(unsafe_code, reason = "signal dispositions, pre_exec and ids of 0 have no safe interface")]
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::ptr;
+
+use rustix::process::Pid;
 
 /// What a signal did before [`ignore`] changed it; [`restore`] brings it back.
 pub(super) struct Disposition {
@@ -98,6 +100,38 @@ fn check(result: libc::c_int) -> io::Result<()> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Our process group, 0 when its leader is outside of our process namespace, as it may be in a
+/// container. The wrappers of `rustix` do not expect that.
+pub(super) fn own_group() -> i32 {
+    // SAFETY: it takes nothing and cannot fail.
+    unsafe { libc::getpgrp() }
+}
+
+/// Our session, 0 when its leader is outside of our process namespace.
+pub(super) fn own_session() -> i32 {
+    // SAFETY: it takes no pointer, and cannot fail for ourselves.
+    unsafe { libc::getsid(0) }
+}
+
+/// The group of a process that we can see.
+pub(super) fn group_of(pid: Pid) -> Option<Pid> {
+    // SAFETY: it takes no pointer.
+    positive(unsafe { libc::getpgid(pid.as_raw_nonzero().get()) })
+}
+
+/// The session whose controlling terminal this is: ours, or 0 when its leader is outside of our
+/// process namespace. `None` for anything else.
+pub(super) fn session_of_terminal(fd: BorrowedFd<'_>) -> Option<i32> {
+    // SAFETY: it takes no pointer, and the descriptor is open.
+    let session = unsafe { libc::tcgetsid(fd.as_raw_fd()) };
+    (session != -1).then_some(session)
+}
+
+/// A process id, unless the number stands for a failure or for a stranger.
+pub(super) fn positive(id: i32) -> Option<Pid> {
+    if id > 0 { Pid::from_raw(id) } else { None }
+}
+
 /// Signals that the child gets with their default action, also when we inherited them ignored: it
 /// has to be stoppable, and Terraform's own children must be too.
 const DEFAULT: [libc::c_int; 7] =
@@ -133,5 +167,25 @@ pub(super) fn prepare(command: &mut Command, terminal: Option<RawFd>) {
     };
     // SAFETY: the closure calls only async-signal-safe functions (sigaction, tcsetpgrp, getpid,
     // pthread_sigmask), allocates nothing (an io::Error of an errno does not) and takes no lock.
+    unsafe { command.pre_exec(in_child) };
+}
+
+/// Signals that ask a program to end. Some CI runners send them to every process that they find.
+const ENDING: [libc::c_int; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
+
+/// Starts the command in a session of its own, out of reach of our terminal and our group's
+/// signals, deaf to those that ask it to end from its first instruction on.
+pub(super) fn detach(command: &mut Command) {
+    let empty = set_of(&[]);
+    let in_child = move || {
+        for signal in ENDING {
+            set_handler(signal, libc::SIG_IGN)?;
+        }
+        // SAFETY: the call is async-signal-safe and takes no arguments.
+        check(unsafe { libc::setsid() })?;
+        change_mask(libc::SIG_SETMASK, &empty).map(drop)
+    };
+    // SAFETY: the closure calls only async-signal-safe functions (sigaction, setsid,
+    // pthread_sigmask), allocates nothing and takes no lock.
     unsafe { command.pre_exec(in_child) };
 }

@@ -12,9 +12,9 @@ use std::thread;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::process::{Pid, getpgid, getpgrp, getsid, test_kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use rustix::termios::{
-    OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcgetsid, tcsetattr, tcsetpgrp,
+    OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr, tcsetpgrp,
 };
 use tokio::sync::oneshot;
 
@@ -51,7 +51,7 @@ impl Terminal {
     pub fn open_foreground() -> Option<Self> {
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
         let tty = rustix::fs::open("/dev/tty", flags, Mode::empty()).ok()?;
-        let ours = getpgrp();
+        let ours = system::positive(system::own_group())?;
         (tcgetpgrp(&tty).ok()? == ours).then_some(Self { tty, ours, lent: None })
     }
 
@@ -92,9 +92,10 @@ impl Terminal {
     }
 
     /// Takes the terminal back: our group is its foreground group again, and its settings are to
-    /// the bit what they were before the loan. Dropping the terminal does the same, so that a
-    /// panic does too. Without a loan, on a terminal that has gone, or after the session's shell
-    /// has taken it for itself, this does nothing.
+    /// the bit what they were before the loan. Whoever in our group was stopped for want of the
+    /// terminal goes on. Dropping the terminal does the same, so that a panic does too. Without a
+    /// loan, on a terminal that has gone, or after the session's shell has taken it for itself,
+    /// this does nothing.
     pub fn take_back(&mut self) {
         let Some(loan) = self.lent.take() else { return };
         if self.shell_took_it(&loan) {
@@ -106,6 +107,8 @@ impl Terminal {
             // At once: waiting for output to drain would hang on a terminal stopped by Ctrl-S.
             let _ = tcsetattr(&self.tty, OptionalActions::Now, &loan.settings);
         });
+        // A pager behind us reached for the keys while the child had them, and was stopped.
+        let _ = kill_process_group(self.ours, Signal::CONT);
     }
 
     /// Whether the shell that started us took the terminal, as it does when somebody stops us with
@@ -115,16 +118,21 @@ impl Terminal {
         if foreground == self.ours || Some(foreground) == loan.to {
             return false;
         }
-        let shell = tcgetsid(&self.tty).and_then(|leader| getpgid(Some(leader)));
-        shell == Ok(foreground) && test_kill_process_group(foreground) != Err(Errno::SRCH)
+        let leader = system::session_of_terminal(self.tty.as_fd()).and_then(system::positive);
+        leader.and_then(system::group_of) == Some(foreground)
+            && test_kill_process_group(foreground) != Err(Errno::SRCH)
     }
 
     /// Watches for the terminal to go away. The kernel tells only the session's leader and the
-    /// foreground group, which is the child's while it has the terminal.
+    /// foreground group, which is the child's while it has the terminal. Under `nohup`, which sets
+    /// SIGHUP to be ignored, nobody wants to know.
     ///
     /// # Errors
     /// When the system refuses a pipe, a descriptor or the thread.
     pub fn watch(&self) -> io::Result<Hangup> {
+        if system::is_ignored(libc::SIGHUP)? {
+            return Ok(Hangup { told: None, _keep: None });
+        }
         let tty = self.tty.try_clone()?;
         let (ended, keep) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         let (tell, told) = oneshot::channel();
@@ -133,7 +141,7 @@ impl Terminal {
                 let _ = tell.send(());
             }
         })?;
-        Ok(Hangup { told: Some(told), _keep: keep })
+        Ok(Hangup { told: Some(told), _keep: Some(keep) })
     }
 
     /// Whether the terminal has gone: its window was closed, its connection lost.
@@ -144,10 +152,7 @@ impl Terminal {
     /// Whether `fd` is our controlling terminal. A child in the background whose input that is
     /// would stop as soon as it reads.
     pub fn is_controlling(fd: impl AsFd) -> bool {
-        match (tcgetsid(fd), getsid(None)) {
-            (Ok(of_terminal), Ok(ours)) => of_terminal == ours,
-            _ => false,
-        }
+        system::session_of_terminal(fd.as_fd()) == Some(system::own_session())
     }
 
     pub(super) fn raw_fd(&self) -> RawFd {
@@ -165,7 +170,7 @@ impl Drop for Terminal {
 #[derive(Debug)]
 pub struct Hangup {
     told: Option<oneshot::Receiver<()>>,
-    _keep: OwnedFd,
+    _keep: Option<OwnedFd>,
 }
 
 impl Hangup {

@@ -207,6 +207,10 @@ pub struct Options {
     /// AWS profile [TFGUARD_PROFILE]
     #[arg(long, value_name = "P", help_heading = "Store")]
     pub profile: Option<String>,
+    /// Role to work as at the lock's table; in a GitHub job with an identity token of its own
+    /// [TFGUARD_ROLE_ARN]
+    #[arg(long, value_name = "ARN", help_heading = "Store")]
+    pub role_arn: Option<String>,
     /// Folder of the local store [TFGUARD_LOCAL_DIR] [default: .tfguard beside local state, else
     /// the user's state directory]
     #[arg(long, value_name = "DIR", help_heading = "Store")]
@@ -215,6 +219,10 @@ pub struct Options {
     /// [default: as long as the lease lasts]
     #[arg(long, value_name = "D", help_heading = "Child")]
     pub stop_timeout: Option<String>,
+    /// What to do with the child when the lease is lost or at risk: stop, or continue beside
+    /// whoever takes the lock next [TFGUARD_ON_LEASE_LOST] [default: stop]
+    #[arg(long, value_name = "WHAT", help_heading = "Child")]
+    pub on_lease_lost: Option<String>,
     /// Stop the child gracefully this long after the start [TFGUARD_DEADLINE] [default: never]
     #[arg(long, value_name = "D", help_heading = "Child")]
     pub deadline: Option<String>,
@@ -231,6 +239,14 @@ pub struct Options {
     /// a note beside it, FILE.tfguard.json: keep the two together
     #[arg(long, help_heading = "State")]
     pub allow_stale_plan: bool,
+    /// Start nothing when the child's AWS credentials are known to expire sooner; 77
+    /// [TFGUARD_MIN_SESSION] [default: not checked]
+    #[arg(long, value_name = "D", help_heading = "Child")]
+    pub min_session: Option<String>,
+    /// Stop the child gracefully this long before its AWS credentials are known to expire
+    /// [TFGUARD_STOP_BEFORE_EXPIRY] [default: only warn]
+    #[arg(long, value_name = "D", help_heading = "Child")]
+    pub stop_before_expiry: Option<String>,
     /// Terraform to run [TFGUARD_TERRAFORM_BIN] [default: terraform, then tofu, from PATH]
     #[arg(long, value_name = "PATH", help_heading = "Child")]
     pub terraform_bin: Option<PathBuf>,
@@ -280,12 +296,16 @@ impl Options {
             region: after.region.or(self.region),
             endpoint_url: after.endpoint_url.or(self.endpoint_url),
             profile: after.profile.or(self.profile),
+            role_arn: after.role_arn.or(self.role_arn),
             local_dir: after.local_dir.or(self.local_dir),
             stop_timeout: after.stop_timeout.or(self.stop_timeout),
+            on_lease_lost: after.on_lease_lost.or(self.on_lease_lost),
             deadline: after.deadline.or(self.deadline),
             rescue_dir: after.rescue_dir.or(self.rescue_dir),
             require_clean: after.require_clean || self.require_clean,
             allow_stale_plan: after.allow_stale_plan || self.allow_stale_plan,
+            min_session: after.min_session.or(self.min_session),
+            stop_before_expiry: after.stop_before_expiry.or(self.stop_before_expiry),
             terraform_bin: after.terraform_bin.or(self.terraform_bin),
             init: after.init.or(self.init),
             free_state_lock: after.free_state_lock.or(self.free_state_lock),

@@ -9,10 +9,12 @@ use super::config::{Action, Colour, Config, Format, Log, Wait};
 use super::file::{self, File};
 use super::origin::{Given, Origins};
 use super::target::{StoreChoice, Wish};
+use crate::credentials::Demands;
 use crate::error::Error;
 use crate::lease::{Lease, LockName, Mode};
 use crate::report::Level;
 use crate::state_lock::Policy;
+use crate::supervisor::stop::OnLeaseLost;
 use crate::terraform::args as terraform_args;
 use crate::terraform::args::Command;
 use crate::terraform::init::InitPolicy;
@@ -61,6 +63,7 @@ pub fn resolve(args: Args, surroundings: Surroundings<'_>) -> Result<Config, Err
                 file.stop_timeout.as_ref(),
             )?
             .map(|given| given.0),
+        on_lease_lost: on_lease_lost(&origins, &options, &file)?,
         deadline: origins
             .duration(options.deadline.clone(), "--deadline", "TFGUARD_DEADLINE", file.deadline.as_ref())?
             .map(|given| given.0),
@@ -76,6 +79,7 @@ pub fn resolve(args: Args, surroundings: Surroundings<'_>) -> Result<Config, Err
                 None => file.require_clean.unwrap_or_default(),
             },
         allow_stale_plan: options.allow_stale_plan,
+        credentials: credentials(&origins, &options, &file)?,
         terraform_bin: options
             .terraform_bin
             .clone()
@@ -228,6 +232,19 @@ fn lease_of(given: Option<(Duration, Given)>) -> Result<Lease, Error> {
     Lease::new(length).ok_or_else(|| given.wrong("a lease is at least 10s and at most 1h long"))
 }
 
+fn on_lease_lost(origins: &Origins<'_>, options: &Options, file: &File) -> Result<OnLeaseLost, Error> {
+    let given = origins.text(
+        options.on_lease_lost.clone(),
+        "--on-lease-lost",
+        "TFGUARD_ON_LEASE_LOST",
+        file.on_lease_lost.clone(),
+    )?;
+    match given {
+        Some(given) => given.one_of(&[("stop", OnLeaseLost::Stop), ("continue", OnLeaseLost::Continue)]),
+        None => Ok(OnLeaseLost::default()),
+    }
+}
+
 fn wait(origins: &Origins<'_>, options: &Options, file: &File) -> Result<Wait, Error> {
     if options.no_wait {
         return Ok(Wait::No);
@@ -278,12 +295,43 @@ fn wish(origins: &Origins<'_>, options: &Options, file: &File, cwd: &Path) -> Re
             &file.endpoint_url,
         )?,
         profile: text(&options.profile, "--profile", "TFGUARD_PROFILE", &file.profile)?,
+        role_arn: role_arn(origins, options, file)?,
         local_dir: options
             .local_dir
             .clone()
             .or_else(|| origins.variable("TFGUARD_LOCAL_DIR").map(PathBuf::from))
             .or_else(|| file.local_dir.clone())
             .map(|dir| cwd.join(dir)),
+    })
+}
+
+fn role_arn(origins: &Origins<'_>, options: &Options, file: &File) -> Result<Option<String>, Error> {
+    let given =
+        origins.text(options.role_arn.clone(), "--role-arn", "TFGUARD_ROLE_ARN", file.role_arn.clone())?;
+    match given {
+        Some(given) if !(given.text.starts_with("arn:") && given.text.contains(":role/")) => {
+            Err(given.wrong("it is not the ARN of a role, such as arn:aws:iam::123456789012:role/ci"))
+        }
+        given => Ok(given.map(|given| given.text)),
+    }
+}
+
+fn credentials(origins: &Origins<'_>, options: &Options, file: &File) -> Result<Demands, Error> {
+    let min_session = origins.duration(
+        options.min_session.clone(),
+        "--min-session",
+        "TFGUARD_MIN_SESSION",
+        file.min_session.as_ref(),
+    )?;
+    let stop_before = origins.duration(
+        options.stop_before_expiry.clone(),
+        "--stop-before-expiry",
+        "TFGUARD_STOP_BEFORE_EXPIRY",
+        file.stop_before_expiry.as_ref(),
+    )?;
+    Ok(Demands {
+        min_session: min_session.map(|given| given.0),
+        stop_before: stop_before.map(|given| given.0),
     })
 }
 
@@ -376,7 +424,7 @@ mod tests {
         assert_eq!(config.mode, Mode::Exclusive);
         assert_eq!(config.lease.length(), 180 * SECOND);
         assert_eq!((config.wait, config.stop_timeout, config.deadline), (Wait::Forever, None, None));
-        assert_eq!(config.terraform_bin, None);
+        assert_eq!((config.credentials, config.terraform_bin), (Demands::default(), None));
         let log = Log { format: Format::Text, file: None, level: Level::Info, colour: Colour::Auto };
         assert_eq!(config.log, log);
         let action = Action::Terraform { command: Command::Plan, args: Vec::new(), init: InitPolicy::Auto };
@@ -394,11 +442,14 @@ mod tests {
             ("TFGUARD_REGION", "r"),
             ("TFGUARD_ENDPOINT_URL", "u"),
             ("TFGUARD_PROFILE", "p"),
+            ("TFGUARD_ROLE_ARN", "arn:aws:iam::123456789012:role/ci"),
             ("TFGUARD_LOCAL_DIR", "l"),
             ("TFGUARD_LEASE", "30"),
             ("TFGUARD_WAIT_TIMEOUT", "1h 30m"),
             ("TFGUARD_STOP_TIMEOUT", "5m"),
             ("TFGUARD_DEADLINE", "6m"),
+            ("TFGUARD_MIN_SESSION", "30m"),
+            ("TFGUARD_STOP_BEFORE_EXPIRY", "5m"),
             ("TFGUARD_TERRAFORM_BIN", "bin/tf"),
             ("TFGUARD_LOG_FORMAT", "json"),
             ("TFGUARD_LOG_FILE", "log"),
@@ -415,6 +466,7 @@ mod tests {
             region: Some("r".into()),
             endpoint_url: Some("u".into()),
             profile: Some("p".into()),
+            role_arn: Some("arn:aws:iam::123456789012:role/ci".into()),
             local_dir: Some("/nonexistent/start/l".into()),
         };
         assert_eq!(config.wish, wish);
@@ -422,6 +474,8 @@ mod tests {
         assert_eq!(config.lease.length(), 30 * SECOND);
         assert_eq!(config.wait, Wait::AtMost(5400 * SECOND));
         assert_eq!((config.stop_timeout, config.deadline), (Some(300 * SECOND), Some(360 * SECOND)));
+        let credentials = Demands { min_session: Some(1800 * SECOND), stop_before: Some(300 * SECOND) };
+        assert_eq!(config.credentials, credentials);
         assert_eq!(config.terraform_bin.as_deref(), Some(Path::new("/nonexistent/start/bin/tf")));
         assert_eq!(config.log.format, Format::Json);
         assert_eq!(config.log.file.as_deref(), Some(Path::new("/nonexistent/start/log")));
@@ -453,6 +507,9 @@ mod tests {
             ("tfguard plan", ("TFGUARD_SHARED", "perhaps"), "TFGUARD_SHARED \"perhaps\""),
             ("tfguard plan", ("TFGUARD_WAIT_TIMEOUT", "x"), "TFGUARD_WAIT_TIMEOUT \"x\""),
             ("tfguard plan", ("TFGUARD_LOCK", "a#b"), "TFGUARD_LOCK \"a#b\""),
+            ("tfguard plan --role-arn ci", ("X", ""), "--role-arn \"ci\": it is not the ARN of a role"),
+            ("tfguard plan", ("TFGUARD_MIN_SESSION", "x"), "TFGUARD_MIN_SESSION \"x\""),
+            ("tfguard plan --stop-before-expiry x", ("X", ""), "--stop-before-expiry \"x\""),
             ("tfguard plan --lock a --lock b", ("X", ""), "--lock is given more than once"),
             ("tfguard --lock a plan --lock b", ("X", ""), "--lock is given more than once"),
             ("tfguard plan --color pink", ("X", ""), "--color \"pink\""),
@@ -553,6 +610,18 @@ mod tests {
         ] {
             assert_eq!(config(line, &[]).log.level, level, "{line}");
         }
+    }
+
+    #[test]
+    fn a_lost_lease_stops_the_child_unless_somebody_wants_it_otherwise() {
+        let plan = "tfguard plan";
+        assert_eq!(config(plan, &[]).on_lease_lost, OnLeaseLost::Stop);
+        let flag = config("tfguard plan --on-lease-lost continue", &[("TFGUARD_ON_LEASE_LOST", "stop")]);
+        assert_eq!(flag.on_lease_lost, OnLeaseLost::Continue);
+        let variable = [("TFGUARD_ON_LEASE_LOST", "continue")];
+        assert_eq!(config(plan, &variable).on_lease_lost, OnLeaseLost::Continue);
+        let error = refused(plan, &[("TFGUARD_ON_LEASE_LOST", "ignore")]);
+        assert!(error.contains("TFGUARD_ON_LEASE_LOST") && error.contains("continue"), "{error}");
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct Wish {
     pub endpoint_url: Option<String>,
     /// `--profile`
     pub profile: Option<String>,
+    /// `--role-arn`
+    pub role_arn: Option<String>,
     /// `--local-dir`, absolute.
     pub local_dir: Option<PathBuf>,
 }
@@ -69,6 +71,33 @@ pub struct Target {
     pub warnings: Vec<String>,
 }
 
+impl Target {
+    /// The options that name this lock in this store from anywhere, for a shell.
+    pub fn options(&self) -> String {
+        let mut words = vec!["--lock", self.lock.as_str()];
+        let dir;
+        match &self.store {
+            StoreSpec::Dynamodb(config) => {
+                words.extend(["--table", &config.table]);
+                let optional = [
+                    ("--region", &config.region),
+                    ("--endpoint-url", &config.endpoint_url),
+                    ("--profile", &config.profile),
+                ];
+                for (option, value) in optional {
+                    words.extend(value.iter().flat_map(|value| [option, value]));
+                }
+            }
+            StoreSpec::Local { dir: folder } => {
+                dir = folder.to_string_lossy();
+                words.extend(["--store", "local", "--local-dir", &dir]);
+            }
+        }
+        // Only a NUL cannot be quoted, and none can be in an argument.
+        shlex::try_join(words).unwrap_or_default()
+    }
+}
+
 /// The folder for locks that belong to no directory: `$XDG_STATE_HOME/tfguard`, by default
 /// `~/.local/state/tfguard`. `None` without a home directory.
 pub fn user_state_dir() -> Option<PathBuf> {
@@ -93,6 +122,13 @@ pub fn choose(wish: &Wish, place: Place<'_>) -> Result<Target, Error> {
             lock
         }
     };
+    if wish.lock.is_none() && matches!(store, StoreSpec::Dynamodb(_)) {
+        warnings.push(
+            "another machine, or another checkout, has another directory and so another lock; to exclude it, \
+             give the same --lock NAME there and here"
+                .to_owned(),
+        );
+    }
     if place.ci && matches!(store, StoreSpec::Local { .. }) {
         warnings.push(
             "the lock is a file on this machine and does not exclude runs on other CI runners; use --table \
@@ -130,6 +166,7 @@ fn dynamodb(wish: &Wish) -> Option<StoreSpec> {
         region: wish.region.clone(),
         endpoint_url: wish.endpoint_url.clone(),
         profile: wish.profile.clone(),
+        role_arn: wish.role_arn.clone(),
     }))
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -10,11 +11,13 @@ use std::time::Duration;
 use super::process::ARGUMENT;
 use super::token::Token;
 use super::wire::{self, Begin, Message};
-use crate::child::Pid;
+use crate::child::{Pid, start_session};
 use crate::lease::{LockName, Tenure};
+use crate::report::Stream;
 use crate::rescue::Watch;
 use crate::state_lock::Care;
 use crate::store::StoreSpec;
+use crate::supervisor::stop::OnLeaseLost;
 
 /// A guardian that dies more often than this in one run is not replaced any more.
 const MAX_POSTED: u32 = 5;
@@ -43,10 +46,21 @@ pub struct Setting {
     pub state: Option<Care>,
     /// How long a stop may take before what is left is killed.
     pub stop_timeout: Option<Duration>,
+    /// What a lease that is lost or at risk means for the child.
+    pub on_lease_lost: OnLeaseLost,
     /// Report as NDJSON on stdout instead of text on stderr.
     pub json: bool,
     /// Report into this file too.
     pub log_file: Option<PathBuf>,
+}
+
+/// What [`Guardian::look_after`] found and did.
+#[derive(Debug)]
+pub enum Relief {
+    /// The guardian was dead; another one is on its post.
+    Posted,
+    /// It was dead, and no other could be had: from here on nobody takes over when we are killed.
+    Unguarded(io::Error),
 }
 
 /// A guardian on its post.
@@ -55,7 +69,7 @@ pub struct Guardian {
     setting: Setting,
     tenure: Tenure,
     token: OwnedFd,
-    ward: Option<Watched>,
+    watched: Watched,
     rescue: Option<Watch>,
     post: Option<Post>,
     posted: u32,
@@ -67,12 +81,12 @@ struct Post {
     socket: UnixStream,
 }
 
-/// The child, kept to be told to a successor.
+/// What there is to be guarded, kept to be told to a successor.
 #[derive(Debug)]
-struct Watched {
-    pid: Pid,
-    group: bool,
-    outputs: Vec<OwnedFd>,
+enum Watched {
+    Nothing,
+    Starting { group: bool },
+    Child { pid: Pid, group: bool, outputs: Vec<(Stream, OwnedFd)>, interrupted: bool },
 }
 
 impl Guardian {
@@ -85,7 +99,7 @@ impl Guardian {
             setting,
             tenure: tenure.clone(),
             token: token.as_fd().try_clone_to_owned()?,
-            ward: None,
+            watched: Watched::Nothing,
             rescue: None,
             post: None,
             posted: 0,
@@ -102,48 +116,81 @@ impl Guardian {
     /// A heartbeat took effect.
     pub fn renewed(&mut self, tenure: &Tenure) {
         self.tenure = tenure.clone();
-        self.tell(&Message::Tenure(tenure.clone()));
+        self.tell(&Message::Tenure(tenure.clone()), &[]);
+    }
+
+    /// A child is about to be started. Followed by [`Guardian::watch`], or by
+    /// [`Guardian::unwatch`] when it could not be.
+    pub fn starting(&mut self, group: bool) {
+        self.watched = Watched::Starting { group };
+        self.introduce();
     }
 
     /// The requested command is about to be started; `watch` knows what it may leave. Kept until the
     /// end: we may die before that is seen to.
     pub fn rescue(&mut self, watch: Watch) {
-        self.tell(&Message::Rescue(watch.clone()));
         self.rescue = Some(watch);
+        self.warn_of_rescue();
+    }
+
+    fn warn_of_rescue(&mut self) {
+        if let Some(watch) = &self.rescue {
+            self.tell(&Message::Rescue(watch.clone()), &[]);
+        }
     }
 
     /// A child runs, whose output comes through `outputs`.
-    pub fn watch<'a>(&mut self, pid: Pid, group: bool, outputs: impl Iterator<Item = BorrowedFd<'a>>) {
+    pub fn watch<'a>(
+        &mut self,
+        pid: Pid,
+        group: bool,
+        outputs: impl Iterator<Item = (Stream, BorrowedFd<'a>)>,
+    ) {
         // Without the reading ends the child would die of a broken pipe after us, its state
         // locked. A descriptor that cannot be copied is one less that is drained.
-        let outputs = outputs.filter_map(|fd| fd.try_clone_to_owned().ok()).collect();
-        self.ward = Some(Watched { pid, group, outputs });
+        let outputs =
+            outputs.filter_map(|(stream, fd)| Some((stream, fd.try_clone_to_owned().ok()?))).collect();
+        self.watched = Watched::Child { pid, group, outputs, interrupted: false };
         self.introduce();
+    }
+
+    /// The child showed that it was interrupted: no signal may follow, whoever has the token.
+    pub fn interrupted(&mut self) {
+        if let Watched::Child { interrupted, .. } = &mut self.watched {
+            *interrupted = true;
+            self.tell(&Message::Interrupted, &[]);
+        }
     }
 
     /// The child, and all it left, is dead.
     pub fn unwatch(&mut self) {
-        self.ward = None;
-        self.tell(&Message::ChildGone);
+        self.watched = Watched::Nothing;
+        self.tell(&Message::ChildGone, &[]);
     }
 
-    /// A child of ours has ended: if it was the guardian, posts another one. The token is not
-    /// renewed, so that the new one cannot signal a second time.
-    pub fn look_after(&mut self) {
-        let Some(post) = &mut self.post else { return };
+    /// A child of ours may have ended: if it was the guardian, posts another one. The token is not
+    /// renewed, so that the new one cannot signal a second time. `None`: all is well, or was told
+    /// before.
+    pub fn look_after(&mut self) -> Option<Relief> {
+        let post = self.post.as_mut()?;
         if matches!(post.process.try_wait(), Ok(None)) {
-            return;
+            return None;
         }
         self.post = None;
-        if self.posted < MAX_POSTED && self.start().is_ok() {
-            self.introduce();
+        if self.posted >= MAX_POSTED {
+            return Some(Relief::Unguarded(io::Error::other(format!("{MAX_POSTED} of them have died"))));
         }
+        if let Err(error) = self.start() {
+            return Some(Relief::Unguarded(error));
+        }
+        self.introduce();
+        Some(Relief::Posted)
     }
 
     /// Nothing is left to guard: waits until the guardian has gone, so that nobody takes it for
     /// something that the command left behind.
     pub fn dismiss(mut self) {
-        self.tell(&Message::Over);
+        self.tell(&Message::Over, &[]);
         let Some(Post { mut process, socket }) = self.post.take() else { return };
         drop(socket);
         let step = Duration::from_millis(1);
@@ -152,16 +199,23 @@ impl Guardian {
             std::thread::sleep(step);
             waited += step;
         }
+        if waited >= GOODBYE {
+            // Stopped, or swapped out: it must not wake up to guard what is over.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
     }
 
     fn start(&mut self) -> io::Result<()> {
         self.posted += 1;
         let (ours, theirs) = UnixStream::pair()?;
         let mut command = Command::new(own_program()?);
-        command.arg(ARGUMENT).current_dir("/").stdin(Stdio::from(OwnedFd::from(theirs)));
+        // In our own directory: the store's settings may name files by relative paths.
+        command.arg0("tfguard").arg(ARGUMENT).stdin(Stdio::from(OwnedFd::from(theirs)));
         for name in HUNTED_BY {
             command.env_remove(name);
         }
+        start_session(&mut command);
         let process = command.spawn()?;
         self.post = Some(Post { process, socket: ours });
         let begin = Message::Begin(Begin {
@@ -170,35 +224,54 @@ impl Guardian {
             tenure: self.tenure.clone(),
             state: self.setting.state.clone(),
             stop_timeout: self.setting.stop_timeout,
+            on_lease_lost: self.setting.on_lease_lost,
             json: self.setting.json,
             log_file: self.setting.log_file.clone(),
         });
-        self.send(&begin, &[])?;
-        if let Some(watch) = &self.rescue {
-            self.tell(&Message::Rescue(watch.clone()));
-        }
+        self.send(&begin, &[self.token.as_fd()])?;
+        self.warn_of_rescue();
         Ok(())
     }
 
-    fn introduce(&self) {
-        let Some(ward) = &self.ward else { return };
-        let message = Message::Child { pid: ward.pid.as_raw_nonzero().get(), group: ward.group };
-        let outputs: Vec<BorrowedFd<'_>> = ward.outputs.iter().map(AsFd::as_fd).collect();
-        let _ = self.send(&message, &outputs);
-    }
-
-    /// A guardian that cannot be told is dead or as good as dead. Its end is noticed as a child's
-    /// end, and there another one is posted.
-    fn tell(&self, message: &Message) {
-        let _ = self.send(message, &[]);
-    }
-
-    fn send(&self, message: &Message, outputs: &[BorrowedFd<'_>]) -> io::Result<()> {
-        let Some(post) = &self.post else { return Ok(()) };
-        match message {
-            Message::Begin(_) => wire::send(post.socket.as_fd(), message, &[self.token.as_fd()]),
-            _ => wire::send(post.socket.as_fd(), message, outputs),
+    /// Tells what is watched.
+    fn introduce(&mut self) {
+        match &self.watched {
+            Watched::Nothing => {}
+            Watched::Starting { group } => {
+                let group = *group;
+                self.tell(&Message::Starting { group }, &[]);
+            }
+            Watched::Child { pid, group, outputs, interrupted } => {
+                let streams = outputs.iter().map(|(stream, _)| *stream).collect();
+                let child = Message::Child { pid: pid.as_raw_nonzero().get(), group: *group, streams };
+                let interrupted = *interrupted;
+                let fds: Vec<BorrowedFd<'_>> = outputs.iter().map(|(_, fd)| fd.as_fd()).collect();
+                let sent = self.send(&child, &fds);
+                self.settle(sent);
+                if interrupted {
+                    self.tell(&Message::Interrupted, &[]);
+                }
+            }
         }
+    }
+
+    fn tell(&mut self, message: &Message, fds: &[BorrowedFd<'_>]) {
+        let sent = self.send(message, fds);
+        self.settle(sent);
+    }
+
+    /// A guardian that cannot be told is dead or as good as dead, and one that missed a heartbeat
+    /// would stop a healthy child. Its end is noticed as a child's end, and there another one is
+    /// posted.
+    fn settle(&mut self, sent: io::Result<()>) {
+        if let (Err(_), Some(post)) = (sent, &mut self.post) {
+            let _ = post.process.kill();
+        }
+    }
+
+    fn send(&self, message: &Message, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let Some(post) = &self.post else { return Ok(()) };
+        wire::send(post.socket.as_fd(), message, fds)
     }
 }
 

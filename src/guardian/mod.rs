@@ -3,7 +3,7 @@
 //! It is started with the lock, in a session of its own, and does nothing but listen at a socket.
 //! The supervisor tells it of every heartbeat and of every child. When the socket ends without a
 //! good-bye the supervisor is dead, and the guardian takes over: Terraform gets its one SIGINT,
-//! its output is drained so that it does not die of a broken pipe, the lease is kept alive while
+//! its output is carried on so that it does not die of a broken pipe, the lease is kept alive while
 //! it stops, and when nothing of it is left the lock is released as `crashed`.
 //!
 //! It is a watchdog too. A supervisor that is alive but frozen sends no heartbeat and stops no
@@ -14,15 +14,16 @@
 //!
 //! - [`wire`]: what goes over the socket.
 //! - [`Guardian`]: the supervisor's end.
-//! - [`main`]: the companion itself; `ward`: the child as it sees it.
+//! - [`main`]: the companion itself; `ward`: the child as it sees it; `relay`: where output goes.
 
 mod handle;
 mod process;
+mod relay;
 mod takeover;
 mod token;
 mod ward;
 mod wire;
 
-pub use handle::{Guardian, Setting};
+pub use handle::{Guardian, Relief, Setting};
 pub use process::{ARGUMENT, main};
 pub use token::Token;

@@ -3,21 +3,22 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
+use super::relay::Relay;
 use super::takeover;
 use super::token::Token;
 use super::ward::Ward;
 use super::wire::{Begin, Message, Received, Receiver};
-use crate::child::Pid;
+use crate::child::{Pid, Pumps};
 use crate::clock::SystemClock;
 use crate::lease::{Instant, Tenure};
+use crate::report::Reporter;
+use crate::report::event::{Event, Level};
 use crate::rescue::Watch;
+use crate::supervisor::stop::OnLeaseLost;
 
 /// The one argument that makes this program a guardian. Not for people.
 pub const ARGUMENT: &str = "--tfguard-guardian";
@@ -28,6 +29,8 @@ const COURTESY: Duration = Duration::from_millis(250);
 /// The longest we sleep without looking at the clock: a timer of the system may not count during
 /// suspend.
 const SLICE: Duration = Duration::from_secs(1);
+/// How often we look while the child should be dead and is not.
+const PRESS: Duration = Duration::from_millis(10);
 
 /// What is guarded.
 #[derive(Debug)]
@@ -35,10 +38,17 @@ pub(super) struct Post {
     pub(super) begin: Begin,
     pub(super) token: Token,
     pub(super) tenure: Tenure,
+    /// A child was about to be started, with or without a group of its own to be interrupted.
+    pub(super) starting: Option<bool>,
     pub(super) ward: Option<Ward>,
     /// Set once the requested command may run.
     pub(super) rescue: Option<Watch>,
+    /// What carries its output, once the supervisor does not.
+    pub(super) pumps: Pumps,
+    voice: Option<(Relay, Reporter)>,
+    /// This deadline was acted on.
     tried: bool,
+    killing: bool,
 }
 
 /// How listening ends.
@@ -51,13 +61,6 @@ enum End {
 
 /// Runs the guardian at the socket that is our standard input. Returns the exit code.
 pub fn main() -> u8 {
-    for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
-        // Some runners signal every process that they find, and it is us who must not go. Where
-        // the handler cannot be had we are as mortal as the supervisor, which then replaces us.
-        let _ = signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)));
-    }
-    // Out of the supervisor's group and off its terminal.
-    let _ = rustix::process::setsid();
     let end = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)
         .map_err(io::Error::from)
         .and_then(|socket: OwnedFd| listen(Receiver::new(socket)));
@@ -72,16 +75,7 @@ fn listen(mut receiver: Receiver) -> io::Result<End> {
     let mut post: Option<Box<Post>> = None;
     loop {
         let wait = post.as_ref().map_or(SLICE, |post| post.next_look(clock.mono()));
-        let timeout = Timespec::try_from(wait).map_err(io::Error::other)?;
-        let readable = {
-            let mut fds = [PollFd::from_borrowed_fd(receiver.as_fd(), PollFlags::IN)];
-            match poll(&mut fds, Some(&timeout)) {
-                Ok(count) => count > 0,
-                Err(rustix::io::Errno::INTR) => false,
-                Err(error) => return Err(error.into()),
-            }
-        };
-        if readable {
+        if is_readable(&receiver, wait)? {
             let received = receiver.receive()?;
             while let Some(message) = receiver.next()? {
                 match message {
@@ -98,10 +92,23 @@ fn listen(mut receiver: Receiver) -> io::Result<End> {
                 // Before anything was told there is nothing to guard.
                 return Ok(post.map_or(End::Over, End::Orphaned));
             }
+            // All that was said counts before the clock does: when it was us who were frozen, the
+            // heartbeat that still holds stands at the end of the line.
+            continue;
         }
         if let Some(post) = &mut post {
             post.watch(clock.mono());
         }
+    }
+}
+
+fn is_readable(receiver: &Receiver, wait: Duration) -> io::Result<bool> {
+    let timeout = Timespec::try_from(wait).map_err(io::Error::other)?;
+    let mut fds = [PollFd::from_borrowed_fd(receiver.as_fd(), PollFlags::IN)];
+    match poll(&mut fds, Some(&timeout)) {
+        Ok(count) => Ok(count > 0),
+        Err(rustix::io::Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -113,9 +120,13 @@ impl Post {
             begin,
             token: Token::from_fd(token)?,
             tenure,
+            starting: None,
             ward: None,
             rescue: None,
+            pumps: Pumps::new(),
+            voice: None,
             tried: false,
+            killing: false,
         }))
     }
 
@@ -123,44 +134,104 @@ impl Post {
         match message {
             Message::Tenure(tenure) => self.tenure = tenure,
             Message::Rescue(watch) => self.rescue = Some(watch),
-            Message::Child { pid, group } => {
-                let outputs = receiver.claim_fds();
+            Message::Starting { group } => self.starting = Some(group),
+            Message::Child { pid, group, streams } => {
+                let outputs = streams.into_iter().zip(receiver.claim_fds()).collect();
+                self.starting = None;
                 self.ward = Pid::from_raw(pid).map(|pid| Ward::new(pid, group, outputs));
             }
-            Message::ChildGone => self.ward = None,
+            Message::Interrupted => {
+                if let Some(ward) = &mut self.ward {
+                    ward.interrupted = true;
+                }
+            }
+            Message::ChildGone => (self.starting, self.ward) = (None, None),
             Message::Begin(_) | Message::Over => {}
         }
     }
 
     fn next_look(&self, now: Instant) -> Duration {
         let Some(ward) = &self.ward else { return SLICE };
+        if self.begin.on_lease_lost == OnLeaseLost::Continue {
+            return SLICE;
+        }
         let deadlines = self.tenure.deadlines();
         let next = if self.tried { deadlines.kill } else { deadlines.stop + COURTESY };
         if next <= now && !ward.is_alive() {
             return SLICE;
         }
-        next.since(now).clamp(Duration::from_millis(10), SLICE)
+        next.since(now).clamp(PRESS, SLICE)
     }
 
     /// Does what a frozen supervisor does not. The supervisor does the same while it can, and
     /// then there is nothing left to do here.
     fn watch(&mut self, now: Instant) {
         let deadlines = self.tenure.deadlines();
-        let Some(ward) = &mut self.ward else { return };
+        if self.ward.is_none() || self.begin.on_lease_lost == OnLeaseLost::Continue {
+            return;
+        }
         if !self.tried && now >= deadlines.stop + COURTESY {
             self.tried = true;
-            if self.token.take() {
-                ward.interrupt();
+            if self.interrupt() {
                 // Nobody else reads what it prints while it stops.
-                ward.drain();
+                self.carry();
+                self.say(format!(
+                    "the supervisor of lock {} does not answer, and no heartbeat reached the lock store for half \
+                     a lease; its guardian is stopping the command",
+                    self.begin.lock
+                ));
             }
         }
-        if now >= deadlines.kill {
+        if now >= deadlines.kill
+            && let Some(ward) = &self.ward
+        {
+            let alive = ward.is_alive();
             ward.kill_everything(&self.tenure.own.session);
+            if alive && !self.killing {
+                self.killing = true;
+                self.say(format!(
+                    "the lease of lock {} is about to end; its guardian killed the command",
+                    self.begin.lock
+                ));
+            }
         }
         // A heartbeat got through in the meantime.
         if now < deadlines.stop {
             self.tried = false;
+        }
+    }
+
+    /// Sends the one SIGINT, if nobody has and the child shows no sign of another's. Whether we did.
+    pub(super) fn interrupt(&self) -> bool {
+        match &self.ward {
+            Some(ward) if !ward.interrupted && self.token.take() => {
+                ward.interrupt();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Carries the child's output on from here.
+    pub(super) fn carry(&mut self) {
+        self.speak();
+        if let (Some(ward), Some((relay, _))) = (&mut self.ward, &self.voice) {
+            self.pumps.join(ward.carry(relay));
+        }
+    }
+
+    /// What tells people what we do; `None` where the system gives no thread.
+    pub(super) fn speak(&mut self) -> Option<&Reporter> {
+        if self.voice.is_none() {
+            let relay = Relay::open(self.begin.json);
+            self.voice = relay.reporter(self.begin.log_file.as_deref()).map(|reporter| (relay, reporter));
+        }
+        self.voice.as_ref().map(|(_, reporter)| reporter)
+    }
+
+    pub(super) fn say(&mut self, text: String) {
+        if let Some(reporter) = self.speak() {
+            reporter.emit(Event::say(Level::Warn, text));
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use super::process::Post;
+use super::ward::Ward;
 use crate::clock::{Clock, SystemClock};
 use crate::lease::session::Notice;
 use crate::lease::transition::Ending;
@@ -14,23 +15,22 @@ use crate::lock::{self, Lock, Update};
 use crate::operate;
 use crate::report::Reporter;
 use crate::report::event::{Event, Level};
-use crate::store::Store;
+use crate::store::{Store, StoreResult};
 use crate::supervisor::custody::state_rescued;
 use crate::supervisor::stop::{Effect, Happening, Limits, Stop, Why};
 
 /// How often we look whether the child is gone: it is not ours, so nobody tells.
 const LOOK: Duration = Duration::from_millis(25);
+/// How long a child that was about to be started may take to be seen.
+const APPEAR: Duration = Duration::from_secs(1);
 /// The pause between two tries to open the store.
 const REOPEN: Duration = Duration::from_secs(1);
-/// How long what was said may take to be written.
-const FLUSH: Duration = Duration::from_secs(1);
+/// How long the last output of a dead child, and then our own words, may take to be written.
+const FLUSH: Duration = Duration::from_secs(3);
 
 /// Takes over. Returns the exit code, which nobody reads.
-pub(super) fn run(post: Post) -> u8 {
-    let wall = || SystemClock.now().wall;
-    let Some(reporter) = Reporter::for_guardian(post.begin.json, post.begin.log_file.as_deref(), wall) else {
-        return crate::error::exit::SOFTWARE;
-    };
+pub(super) fn run(mut post: Post) -> u8 {
+    let Some(reporter) = post.speak().cloned() else { return crate::error::exit::SOFTWARE };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime {
         Ok(runtime) => {
@@ -47,28 +47,39 @@ pub(super) fn run(post: Post) -> u8 {
 }
 
 async fn attend(mut post: Post, reporter: &Reporter) {
-    let clock = SystemClock;
     let Ok(name) = LockName::new(post.begin.lock.clone()) else { return };
-    let running = post.ward.as_ref().is_some_and(super::ward::Ward::is_alive);
+    if let Some(group) = post.starting {
+        post.ward = appear(&post.tenure.own.session, group).await;
+        if cfg!(not(target_os = "linux")) {
+            let text = format!(
+                "the supervisor of lock {name} was killed while it started its command, which may run; the lock \
+                 stays until its lease ends"
+            );
+            return say(reporter, Level::Error, text);
+        }
+    }
+    let running = post.ward.as_ref().is_some_and(Ward::is_alive);
     let doing = if running { "stopping its command" } else { "releasing its lock" };
     say(reporter, Level::Warn, format!("the supervisor of lock {name} was killed; its guardian is {doing}"));
-    let mut stop = Stop::new(Limits { stop_timeout: post.begin.stop_timeout, deadline: None });
-    let mut opening = Some(open(&post));
-    let mut lock: Option<Lock> = None;
-    let mut store: Option<Arc<dyn Store>> = None;
+    let mut stop = Stop::new(Limits {
+        stop_timeout: post.begin.stop_timeout,
+        on_lease_lost: post.begin.on_lease_lost,
+        deadline: None,
+    });
+    let mut store = Opening::start(&post);
+    let mut lock: Option<(Lock, Arc<dyn Store>)> = None;
     handle(&mut stop, Happening::Lease(post.tenure.deadlines()), &post, reporter);
     handle(&mut stop, Happening::Orphaned, &post, reporter);
-    if let Some(ward) = &mut post.ward {
-        ward.drain();
-    }
+    post.carry();
+    let mut named = false;
     loop {
-        if opening.as_ref().is_some_and(JoinHandle::is_finished)
-            && let Some(Ok(opened)) = join(opening.take()).await
+        if lock.is_none()
+            && store.is_done()
+            && let Some(store) = store.result().await
         {
-            store = Some(Arc::clone(&opened));
-            lock = Some(lock::resume(post.tenure.clone(), name.clone(), opened, clock, post.seed(clock)));
+            lock = Some((resume(&post, &name, Arc::clone(&store)), store));
         }
-        while let Some(update) = lock.as_mut().and_then(Lock::pending_update) {
+        while let Some(update) = lock.as_mut().and_then(|(lock, _)| lock.pending_update()) {
             let happening = match update {
                 Update::Notice(Notice::Lost(_), _) => Some(Happening::Lost),
                 Update::Notice(_, Some(tenure)) => {
@@ -82,54 +93,67 @@ async fn attend(mut post: Post, reporter: &Reporter) {
             }
         }
         let Some(ward) = &post.ward else { break };
-        if !ward.is_alive() && ward.bury(&post.tenure.own.session) {
-            break;
+        if !ward.is_alive() {
+            let left = ward.bury(&post.tenure.own.session);
+            if left.is_empty() {
+                break;
+            }
+            if !std::mem::replace(&mut named, true) {
+                let text =
+                    format!("the command left processes behind, which were killed: {}", left.join(", "));
+                say(reporter, Level::Warn, text);
+            }
         }
         handle(&mut stop, Happening::Tick, &post, reporter);
         tokio::time::sleep(LOOK).await;
     }
     if let (Some(care), true) = (&post.begin.state, post.ward.is_some())
-        && let Some(event) = care.after_own(post.tenure.own.granted_at, clock.now().wall).await
+        && let Some(event) = care.after_own(post.tenure.own.granted_at, SystemClock.now().wall).await
     {
         reporter.emit(event);
     }
-    if let Some(opening) = opening
-        && let Some(Ok(opened)) = join(Some(opening)).await
+    if lock.is_none()
+        && let Some(store) = store.result().await
     {
-        store = Some(Arc::clone(&opened));
-        lock = Some(lock::resume(post.tenure.clone(), name.clone(), opened, clock, post.seed(clock)));
+        lock = Some((resume(&post, &name, Arc::clone(&store)), store));
     }
     let changed = post.rescue.is_some();
     let rescued = rescue(&mut post, &name, reporter).await;
-    let Some(mut lock) = lock else {
-        let text =
-            format!("lock {name}: the store could not be reached; the lock stays until its lease ends");
-        return say(reporter, Level::Error, text);
-    };
-    lock.release(Ending { changed, rescued: rescued.clone(), ..Ending::new(Outcome::Crashed, None) });
-    while let Some(update) = lock.update().await {
-        if let Update::Finished(finish, _) = update {
-            if finish.is_clean() {
-                let held = clock.now().wall.duration_since(post.tenure.own.granted_at);
-                let held = Duration::try_from(held).unwrap_or_default();
-                reporter.emit(Event::LockReleased { lock: name.clone(), held });
-                if let (Some(path), Some(store)) = (rescued, store) {
-                    // A lock that was lost shows nothing of its last holder.
-                    let (own, seed) = (&post.tenure.own, post.seed(clock));
-                    let marked = operate::rescued(store.as_ref(), &name, own, &path, &clock, seed).await;
-                    if let Err(error) = marked {
-                        let text =
-                            format!("the lock's record could not be told of the rescued state: {error}");
-                        say(reporter, Level::Warn, text);
-                    }
-                }
-            } else {
-                let text = format!("lock {name} could not be released; it stays until its lease ends");
-                say(reporter, Level::Error, text);
+    let ending = Ending { changed, rescued: rescued.clone(), ..Ending::new(Outcome::Crashed, None) };
+    match lock {
+        Some((lock, store)) => {
+            if release(lock, &name, ending, &post, reporter).await
+                && let Some(path) = rescued
+            {
+                mark(store.as_ref(), &name, &path, &post, reporter).await;
             }
-            return;
+        }
+        None => {
+            let text =
+                format!("lock {name}: the store could not be reached; the lock stays until its lease ends");
+            say(reporter, Level::Error, text);
         }
     }
+    post.pumps.finished(FLUSH).await;
+}
+
+/// Waits for the child of a supervisor that died while it started one: `None` when it got no
+/// further than that.
+///
+/// The socket's other end is closed only after the child's `exec`, since until then the child has
+/// it too. But its environment, by which it is found, comes a moment later.
+async fn appear(session: &str, group: bool) -> Option<Ward> {
+    let until = SystemClock.mono() + APPEAR;
+    loop {
+        match Ward::find(session, group) {
+            None if SystemClock.mono() < until => tokio::time::sleep(LOOK).await,
+            found => return found,
+        }
+    }
+}
+
+fn resume(post: &Post, name: &LockName, store: Arc<dyn Store>) -> Lock {
+    lock::resume(post.tenure.clone(), name.clone(), store, SystemClock, crate::session::seed())
 }
 
 /// Moves what the command left, and says so. Where it is now.
@@ -142,22 +166,61 @@ async fn rescue(post: &mut Post, name: &LockName, reporter: &Reporter) -> Option
     Some(path)
 }
 
-/// Opens the store, again and again until the lease is over: then nothing is left to be kept.
-fn open(post: &Post) -> JoinHandle<crate::store::StoreResult<Arc<dyn Store>>> {
-    let spec = post.begin.store.clone();
-    let end = post.tenure.deadlines().end;
-    tokio::spawn(async move {
-        loop {
-            match spec.open().await {
-                Err(_) if SystemClock.mono() < end => tokio::time::sleep(REOPEN).await,
-                result => return result,
-            }
-        }
-    })
+/// Makes sure that the record shows a rescued state: a lock that was lost shows nothing of its
+/// last holder.
+async fn mark(store: &dyn Store, name: &LockName, path: &str, post: &Post, reporter: &Reporter) {
+    let (own, seed) = (&post.tenure.own, crate::session::seed());
+    if let Err(error) = operate::rescued(store, name, own, path, &SystemClock, seed).await {
+        let text = format!("the lock's record could not be told of the rescued state: {error}");
+        say(reporter, Level::Warn, text);
+    }
 }
 
-async fn join<T>(handle: Option<JoinHandle<T>>) -> Option<T> {
-    handle?.await.ok()
+/// Whether the record is known not to show us any more.
+async fn release(mut lock: Lock, name: &LockName, ending: Ending, post: &Post, reporter: &Reporter) -> bool {
+    lock.release(ending);
+    while let Some(update) = lock.update().await {
+        if let Update::Finished(finish, _) = update {
+            if finish.is_clean() {
+                let held = SystemClock.now().wall.duration_since(post.tenure.own.granted_at);
+                let held = Duration::try_from(held).unwrap_or_default();
+                reporter.emit(Event::LockReleased { lock: name.clone(), held });
+            } else {
+                let text = format!("lock {name} could not be released; it stays until its lease ends");
+                say(reporter, Level::Error, text);
+            }
+            return finish.is_clean();
+        }
+    }
+    false
+}
+
+/// The store on its way to being open. It is tried again and again until the lease is over: then
+/// nothing is left to be kept.
+struct Opening(Option<JoinHandle<StoreResult<Arc<dyn Store>>>>);
+
+impl Opening {
+    fn start(post: &Post) -> Self {
+        let spec = post.begin.store.clone();
+        let end = post.tenure.deadlines().end;
+        Self(Some(tokio::spawn(async move {
+            loop {
+                match spec.open().await {
+                    Err(_) if SystemClock.mono() < end => tokio::time::sleep(REOPEN).await,
+                    result => return result,
+                }
+            }
+        })))
+    }
+
+    fn is_done(&self) -> bool {
+        self.0.as_ref().is_some_and(JoinHandle::is_finished)
+    }
+
+    /// The store, once.
+    async fn result(&mut self) -> Option<Arc<dyn Store>> {
+        self.0.take()?.await.ok()?.ok()
+    }
 }
 
 fn handle(stop: &mut Stop, happening: Happening, post: &Post, reporter: &Reporter) {
@@ -165,10 +228,7 @@ fn handle(stop: &mut Stop, happening: Happening, post: &Post, reporter: &Reporte
         let Some(ward) = post.ward.as_ref() else { continue };
         match effect {
             Effect::Interrupt(_) => {
-                // Somebody may have sent it before.
-                if post.token.take() {
-                    ward.interrupt();
-                }
+                post.interrupt();
             }
             Effect::Kill(why) => {
                 let because = why.because().unwrap_or_else(|| Why::AtRisk.because().unwrap_or_default());
@@ -182,19 +242,11 @@ fn handle(stop: &mut Stop, happening: Happening, post: &Post, reporter: &Reporte
                     "the guardian's heartbeat does not reach the lock store".to_owned(),
                 );
             }
-            Effect::Signal(..) => {}
+            Effect::Signal(..) | Effect::Continue(_) => {}
         }
     }
 }
 
 fn say(reporter: &Reporter, level: Level, text: String) {
     reporter.emit(Event::say(level, text));
-}
-
-impl Post {
-    /// Something that no other process has, for stamps.
-    fn seed(&self, clock: SystemClock) -> u64 {
-        let nanos = clock.now().wall.as_nanosecond();
-        u64::try_from(nanos & i128::from(u64::MAX)).unwrap_or(0) ^ u64::from(std::process::id()) << 40
-    }
 }

@@ -14,9 +14,11 @@ use rustix::net::{
 use serde::{Deserialize, Serialize};
 
 use crate::lease::Tenure;
+use crate::report::Stream;
 use crate::rescue::Watch;
 use crate::state_lock::Care;
 use crate::store::StoreSpec;
+use crate::supervisor::stop::OnLeaseLost;
 
 /// Most descriptors that go with one message.
 const MAX_FDS: usize = 4;
@@ -30,8 +32,17 @@ pub(super) enum Message {
     Tenure(Tenure),
     /// The requested command is about to be started: what it may leave.
     Rescue(Watch),
-    /// A child runs; the reading ends of its output, where they are pipes, go with it.
-    Child { pid: i32, group: bool },
+    /// A child is about to be started. A supervisor that dies before the next message may have
+    /// started it or not.
+    Starting {
+        /// The interrupt is for its whole group.
+        group: bool,
+    },
+    /// A child runs; the reading ends of its output, where they are pipes, go with it, in the order
+    /// of `streams`.
+    Child { pid: i32, group: bool, streams: Vec<Stream> },
+    /// The child showed that it was interrupted, by whomever: no signal may follow.
+    Interrupted,
     /// The child, and all it left, is dead.
     ChildGone,
     /// The lock is released, or known to be lost with the child dead: nothing is left to guard.
@@ -46,6 +57,7 @@ pub(super) struct Begin {
     pub(super) tenure: Tenure,
     pub(super) state: Option<Care>,
     pub(super) stop_timeout: Option<Duration>,
+    pub(super) on_lease_lost: OnLeaseLost,
     pub(super) json: bool,
     pub(super) log_file: Option<std::path::PathBuf>,
 }

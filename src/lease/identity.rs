@@ -39,7 +39,7 @@ pub struct Identity {
 }
 
 /// Bytes of JSON that a holder's identity may take.
-pub(super) const HOLDER_BUDGET: usize = 330;
+pub(super) const HOLDER_BUDGET: usize = 290;
 /// Bytes of JSON that a waiter's identity may take.
 pub(super) const WAITER_BUDGET: usize = 260;
 
@@ -101,6 +101,16 @@ fn shorten(text: &mut String, over: usize) {
         keep -= 1;
     }
     text.truncate(keep);
+}
+
+/// The text, cut so that its JSON takes at most `budget` bytes.
+pub(super) fn cut(text: &str, budget: usize) -> String {
+    let mut text = text.to_owned();
+    while !text.is_empty() && json_len(&text) > budget {
+        let over = json_len(&text) - budget;
+        shorten(&mut text, over);
+    }
+    text
 }
 
 fn json_len<T: Serialize + ?Sized>(value: &T) -> usize {

@@ -22,6 +22,9 @@ mod legacy;
 mod observer;
 mod record;
 pub mod session;
+#[cfg(test)]
+#[allow(clippy::panic, reason = "a test ends by panicking")]
+mod tests;
 mod time;
 pub mod transition;
 mod writes;

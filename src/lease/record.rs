@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::identity::Identity;
+use super::identity::{self, Identity};
 use super::legacy::{Applied, Rescued};
 use super::time::{GRANT_PATIENCE, Lease};
 
@@ -116,20 +116,10 @@ pub struct Intervention {
 }
 
 impl Intervention {
-    /// Bytes that each of the two texts may have, so that an entry which bears them keeps its size.
-    const TEXT: usize = 80;
-
     /// Cut to what a record has room for.
     #[must_use]
-    pub fn fitted(mut self) -> Self {
-        for text in [&mut self.by, &mut self.reason] {
-            let mut keep = text.len().min(Self::TEXT);
-            while !text.is_char_boundary(keep) {
-                keep -= 1;
-            }
-            text.truncate(keep);
-        }
-        self
+    pub fn fitted(&self) -> Self {
+        Self { by: identity::cut(&self.by, 80), reason: identity::cut(&self.reason, 160), at: self.at }
     }
 }
 

@@ -184,7 +184,7 @@ pub(super) fn evict_only(record: &Record, dead: &[String], wall: Timestamp) -> R
 pub fn revoke(record: &Record, session: &str, by: &Intervention) -> Option<Record> {
     let mut next = record.clone();
     let holder = next.holders.iter_mut().find(|holder| holder.session == session)?;
-    holder.revoked.get_or_insert_with(|| by.clone());
+    holder.revoked.get_or_insert_with(|| by.fitted());
     Some(next)
 }
 
@@ -192,6 +192,7 @@ pub fn revoke(record: &Record, session: &str, by: &Intervention) -> Option<Recor
 /// may still run. `None` when no such session is there.
 pub fn remove(record: &Record, session: &str, by: &Intervention, wall: Timestamp) -> Option<Record> {
     let mut next = record.clone();
+    let by = by.fitted();
     let waiters = next.queue.len();
     next.queue.retain(|waiter| waiter.session != session);
     let holders = take(&mut next, |holder| holder.session == session);
@@ -202,7 +203,7 @@ pub fn remove(record: &Record, session: &str, by: &Intervention, wall: Timestamp
         let ending = Ending { changed: true, ..Ending::new(Outcome::Forced, None) };
         bury(&mut next, holder, &ending, Some(by.clone()), wall);
     }
-    next.removed.push(Removed { session: session.to_owned(), by: by.clone() });
+    next.removed.push(Removed { session: session.to_owned(), by });
     let surplus = next.removed.len().saturating_sub(MAX_REMOVED);
     next.removed.drain(..surplus);
     serve(&mut next, wall);

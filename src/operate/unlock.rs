@@ -115,7 +115,7 @@ fn plan(
             Standing::Absent if record.removal(session) == Some(&request.by) => return Ok(None),
             Standing::Absent => {
                 return Err(Error::Usage(format!(
-                    "lock {name}: no session {session:?} holds it or waits for it; `tfguard status --lock {name} --json` lists them"
+                    "lock {name}: no session {session:?} holds it or waits for it; `tfguard status --json` lists them"
                 )));
             }
         },

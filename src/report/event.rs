@@ -138,6 +138,15 @@ pub enum Event {
         /// What ran, redacted.
         argv: Vec<String>,
     },
+    /// The credentials that the child works with are about to expire, or have.
+    CredentialsExpiring {
+        /// Which, in words.
+        credentials: String,
+        /// When.
+        expires: Timestamp,
+        /// When the child is stopped for it; `None`: it is not.
+        stop: Option<Timestamp>,
+    },
     /// A signal reached us.
     Signal {
         /// `SIGINT` and the like.
@@ -216,7 +225,10 @@ impl Event {
     pub fn level(&self) -> Level {
         match self {
             Self::LockRenewed { .. } => Level::Debug,
-            Self::LockAtRisk { .. } | Self::PreviousRun { .. } | Self::StateLockFreed { .. } => Level::Warn,
+            Self::LockAtRisk { .. }
+            | Self::PreviousRun { .. }
+            | Self::CredentialsExpiring { .. }
+            | Self::StateLockFreed { .. } => Level::Warn,
             Self::LockLost { .. } | Self::StateRescued { .. } => Level::Error,
             Self::Diagnostic { level, .. } => *level,
             _ => Level::Info,
@@ -241,6 +253,7 @@ impl Event {
             Self::LockReleased { .. } => "lock_released",
             Self::ChildStarted { .. } => "child_started",
             Self::ChildExited { .. } => "child_exited",
+            Self::CredentialsExpiring { .. } => "credentials_expiring",
             Self::Signal { .. } => "signal",
             Self::StateRescued { .. } => "state_rescued",
             Self::StateLockFreed { .. } => "state_lock_freed",

@@ -31,6 +31,11 @@ pub fn since(then: Timestamp, now: Timestamp) -> String {
     duration(Duration::from_secs(passed.as_secs()).max(Duration::from_secs(1)))
 }
 
+/// How long from now, by the wall clock; zero when it is past.
+pub fn until(then: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(then.duration_since(now)).unwrap_or_default()
+}
+
 /// `alice on host (https://…), running `terraform apply``; what is unknown is left out.
 pub fn identity(identity: &Identity) -> String {
     let known = |text: &Option<String>| {
@@ -78,6 +83,10 @@ pub fn signal(number: i32) -> String {
         libc::SIGPIPE => "SIGPIPE",
         libc::SIGALRM => "SIGALRM",
         libc::SIGTERM => "SIGTERM",
+        libc::SIGSTOP => "SIGSTOP",
+        libc::SIGTSTP => "SIGTSTP",
+        libc::SIGTTIN => "SIGTTIN",
+        libc::SIGTTOU => "SIGTTOU",
         libc::SIGXCPU => "SIGXCPU",
         libc::SIGXFSZ => "SIGXFSZ",
         _ => return format!("signal {number}"),

@@ -10,7 +10,7 @@ use serde_json::ser::Formatter;
 use serde_json::{Map, Value, json};
 
 use super::event::{Ended, Event, Level, Party, SignalAction};
-use super::text;
+use super::{human, text};
 use crate::escape;
 use crate::lease::{Identity, Phase};
 
@@ -83,6 +83,12 @@ fn fields(event: &Event, at: Timestamp) -> Value {
             Ended::Code(code) => json!({ "code": code, "argv": argv }),
             Ended::Signal(signal) => json!({ "signal": signal, "argv": argv }),
         },
+        Event::CredentialsExpiring { credentials, expires, stop } => json!({
+            "credentials": escape::line(credentials),
+            "expires_at": timestamp(*expires),
+            "left_ms": millis(human::until(*expires, at)),
+            "stop_at": stop.map(timestamp),
+        }),
         Event::StateLockFreed { id, path, who, created } => json!({
             "id": escape::field(id),
             "path": escape::line(path),
@@ -265,6 +271,11 @@ mod tests {
         assert_eq!(of("lock_released"), json!({"lock": "prod", "held_ms": 123_000}));
         assert_eq!(of("child_started"), json!({"argv": ["terraform", "apply"], "pid": 12}));
         assert_eq!(of("child_exited"), json!({"code": 2, "argv": ["terraform", "apply"]}));
+        assert_eq!(
+            of("credentials_expiring"),
+            json!({"credentials": "the session in AWS_SESSION_TOKEN", "left_ms": 660_000,
+                   "expires_at": "1970-01-01T00:12:30.000000Z", "stop_at": "1970-01-01T00:02:30.000000Z"})
+        );
         assert_eq!(of("signal"), json!({"name": "SIGINT", "action": "passed"}));
         let path = "/srv/.tfguard/rescue/errored-1.tfstate";
         assert_eq!(

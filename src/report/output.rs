@@ -12,7 +12,7 @@ use crate::child::Sink;
 pub const MAX_LINE: usize = 1 << 20;
 
 /// Which stream of the child a line came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Stream {
     /// Terraform's JSON lines are on this one.
     Stdout,

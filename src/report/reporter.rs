@@ -1,9 +1,11 @@
-//! Gives every event its form and writes it, on a thread of its own.
+//! Gives every event its form and writes it, on threads of its own: one for the stream, one for the
+//! log file, so that a stream that nobody reads does not keep the record of the run from its file.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
@@ -33,22 +35,29 @@ pub enum Destination {
 }
 
 /// Takes events from anywhere and never blocks: a reader that has stopped reading stops the
-/// writing thread and nothing else. Clones write to the same place in the order of the calls.
+/// writing thread and nothing else. Clones write to the same places in the order of the calls.
 #[derive(Clone, Debug)]
 pub struct Reporter {
-    messages: Sender<Message>,
-    level: Level,
-    to_file: Option<Level>,
+    stream: Way,
+    file: Option<Way>,
     now: fn() -> Timestamp,
 }
 
+/// The way to one thread.
+#[derive(Clone, Debug)]
+struct Way {
+    messages: Sender<Message>,
+    /// The lowest level that goes there.
+    level: Level,
+}
+
 enum Message {
-    Event(Box<Event>, Timestamp),
+    Event(Arc<Event>, Timestamp),
     Flush(Sender<()>),
 }
 
 impl Reporter {
-    /// Starts the writing thread, which ends with the last clone.
+    /// Starts the writing threads, which end with the last clone.
     ///
     /// `level` is the lowest that is shown. `log_file` takes every event that is shown, and those
     /// of [`Level::Info`] and above also where less is: silence on a terminal should not cost
@@ -62,24 +71,32 @@ impl Reporter {
         log_file: Option<File>,
         now: fn() -> Timestamp,
     ) -> Result<Self, Error> {
-        let to_file = log_file.is_some().then(|| level.min(Level::Info));
-        let (messages, received) = channel();
-        let writer = Writer { destination, level, log_file, to_file, now };
-        std::thread::Builder::new()
-            .name("report".into())
-            .spawn(move || writer.run(&received))
-            .map_err(|error| Error::Bug(format!("the thread that writes messages cannot start: {error}")))?;
-        Ok(Self { messages, level, to_file, now })
+        let wordy = level <= Level::Debug;
+        let stream = Way::start("report", level, move |event, at| {
+            if wordy || !destination.is_for_people() || !event.is_plain_course() {
+                destination.show(event, at);
+            }
+        })?;
+        let file = match log_file {
+            Some(file) => {
+                let mut log = LogFile { file: Some(file), stream: stream.messages.clone(), now };
+                Some(Way::start("log file", level.min(Level::Info), move |event, at| log.write(event, at))?)
+            }
+            None => None,
+        };
+        Ok(Self { stream, file, now })
     }
 
     /// The reporter of a guardian, which writes where its supervisor wrote. What cannot be opened
     /// is done without.
-    pub fn for_guardian(json: bool, log_file: Option<&Path>, now: fn() -> Timestamp) -> Option<Self> {
-        let destination = if json {
-            Destination::Json { out: SharedWriter::stdout() }
-        } else {
-            Destination::Text { out: SharedWriter::stderr(), colour: false }
-        };
+    pub fn for_guardian(
+        json: bool,
+        out: SharedWriter,
+        log_file: Option<&Path>,
+        now: fn() -> Timestamp,
+    ) -> Option<Self> {
+        let destination =
+            if json { Destination::Json { out } } else { Destination::Text { out, colour: false } };
         let file = log_file.and_then(|path| open_log_file(path).ok());
         Self::start(destination, Level::Info, file, now).ok()
     }
@@ -87,19 +104,58 @@ impl Reporter {
     /// Says something. Never blocks and never fails.
     pub fn emit(&self, event: Event) {
         let level = event.level();
-        if level >= self.level || self.to_file.is_some_and(|lowest| level >= lowest) {
-            // The thread ends with the last sender only.
-            let _ = self.messages.send(Message::Event(Box::new(event), (self.now)()));
+        if self.wants(level) {
+            let (event, at) = (Arc::new(event), (self.now)());
+            for way in self.ways().filter(|way| level >= way.level) {
+                // The thread ends with the last sender only.
+                let _ = way.messages.send(Message::Event(Arc::clone(&event), at));
+            }
         }
     }
 
     /// Whether an event of this level would be written anywhere.
     pub fn wants(&self, level: Level) -> bool {
-        level >= self.level.min(self.to_file.unwrap_or(self.level))
+        self.ways().any(|way| level >= way.level)
     }
 
-    /// Waits until everything said so far is written, at most for `bound`. Returns whether it is.
+    /// Waits until everything said so far is written, at most for `bound` at each of the two places.
+    /// Returns whether it is.
     pub fn flush(&self, bound: Duration) -> bool {
+        // Both, also when the first has failed.
+        let failed = self.ways().filter(|way| !way.flush(bound)).count();
+        failed == 0
+    }
+
+    /// The file first: what it has to say of itself goes to the stream.
+    fn ways(&self) -> impl Iterator<Item = &Way> {
+        self.file.iter().chain([&self.stream])
+    }
+}
+
+impl Way {
+    fn start(
+        name: &str,
+        level: Level,
+        mut write: impl FnMut(&Event, Timestamp) + Send + 'static,
+    ) -> Result<Self, Error> {
+        let (messages, received): (_, Receiver<Message>) = channel();
+        let run = move || {
+            while let Ok(message) = received.recv() {
+                match message {
+                    Message::Event(event, at) => write(&event, at),
+                    // Nobody may be waiting any more.
+                    Message::Flush(done) => drop(done.send(())),
+                }
+            }
+        };
+        std::thread::Builder::new()
+            .name(name.into())
+            .spawn(run)
+            .map_err(|error| Error::Bug(format!("the thread that writes messages cannot start: {error}")))?;
+        Ok(Self { messages, level })
+    }
+
+    fn flush(&self, bound: Duration) -> bool {
         let (done, written) = channel();
         self.messages.send(Message::Flush(done)).is_ok() && written.recv_timeout(bound).is_ok()
     }
@@ -117,60 +173,46 @@ pub fn open_log_file(path: &Path) -> Result<File, Error> {
     })
 }
 
-struct Writer {
-    destination: Destination,
-    level: Level,
-    log_file: Option<File>,
-    to_file: Option<Level>,
-    now: fn() -> Timestamp,
-}
-
-impl Writer {
-    fn run(mut self, received: &Receiver<Message>) {
-        while let Ok(message) = received.recv() {
-            match message {
-                Message::Event(event, at) => self.event(&event, at),
-                // Nobody may be waiting any more.
-                Message::Flush(done) => drop(done.send(())),
-            }
-        }
-    }
-
-    fn event(&mut self, event: &Event, at: Timestamp) {
-        // The file first: a stalled stream must not keep the record of the run from it.
-        if self.to_file.is_some_and(|lowest| event.level() >= lowest) {
-            self.log(event, at);
-        }
-        if event.level() >= self.level {
-            self.show(event, at);
-        }
+impl Destination {
+    fn is_for_people(&self) -> bool {
+        matches!(self, Self::Text { .. })
     }
 
     fn show(&self, event: &Event, at: Timestamp) {
         // A closed stream does not end the run, and there is nowhere left to say so.
-        let _ = match &self.destination {
-            Destination::Text { .. } if event.is_plain_course() && self.level > Level::Debug => Ok(()),
-            Destination::Text { out, colour } => out.write(text::lines(event, at, *colour).as_bytes()),
-            Destination::Json { out } => out.write(&json::line(event, at)),
+        let _ = match self {
+            Self::Text { out, colour } => out.write(text::lines(event, at, *colour).as_bytes()),
+            Self::Json { out } => out.write(&json::line(event, at)),
         };
     }
+}
 
-    fn log(&mut self, event: &Event, at: Timestamp) {
-        let Some(file) = &mut self.log_file else { return };
+/// The log file, until it fails.
+struct LogFile {
+    file: Option<File>,
+    stream: Sender<Message>,
+    now: fn() -> Timestamp,
+}
+
+impl LogFile {
+    fn write(&mut self, event: &Event, at: Timestamp) {
+        let Some(file) = &mut self.file else { return };
         // One write a line, so that several runs can share a file.
         if let Err(error) = file.write_all(&json::line(event, at)) {
-            self.log_file = None;
+            self.file = None;
             let told =
                 Event::say(Level::Warn, format!("the log file cannot be written: {error}; it ends here"));
-            self.show(&told, (self.now)());
+            let _ = self.stream.send(Message::Event(Arc::new(told), (self.now)()));
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::os::fd::OwnedFd;
+    use std::sync::Mutex;
     use std::sync::mpsc::{SyncSender, sync_channel};
-    use std::sync::{Arc, Mutex};
 
     use super::*;
 
@@ -198,6 +240,24 @@ mod tests {
 
     fn now() -> Timestamp {
         Timestamp::UNIX_EPOCH
+    }
+
+    /// Says that it is being written to, and returns when the test lets it.
+    struct Stalled {
+        reached: SyncSender<()>,
+        release: Arc<Mutex<()>>,
+    }
+
+    impl Write for Stalled {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let _ = self.reached.try_send(());
+            drop(self.release.lock());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
     }
 
     fn text_to(sink: impl Write + Send + 'static) -> Destination {
@@ -245,21 +305,6 @@ mod tests {
 
     #[test]
     fn a_reader_that_has_stopped_blocks_nobody() {
-        /// Says that it is being written to, and returns when the test lets it.
-        struct Stalled {
-            reached: SyncSender<()>,
-            release: Arc<Mutex<()>>,
-        }
-        impl Write for Stalled {
-            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-                let _ = self.reached.try_send(());
-                drop(self.release.lock());
-                Ok(bytes.len())
-            }
-            fn flush(&mut self) -> std::io::Result<()> {
-                Ok(())
-            }
-        }
         let (reached, started) = sync_channel(1);
         let release = Arc::new(Mutex::new(()));
         let held = release.lock().unwrap();
@@ -275,6 +320,22 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_that_nobody_reads_does_not_keep_anything_from_the_log_file() {
+        let (reached, started) = sync_channel(1);
+        let release = Arc::new(Mutex::new(()));
+        let held = release.lock().unwrap();
+        let (reader, writer) = std::io::pipe().unwrap();
+        let file = File::from(OwnedFd::from(writer));
+        let stalled = text_to(Stalled { reached, release: release.clone() });
+        let reporter = Reporter::start(stalled, Level::Info, Some(file), now).unwrap();
+        say_all(&reporter);
+        started.recv_timeout(BOUND).unwrap();
+        let logged = BufReader::new(reader).lines().take(3).map(Result::unwrap).collect::<String>();
+        assert!(logged.contains("\"@message\":\"e\""), "{logged}");
+        drop(held);
+    }
+
+    #[test]
     fn a_full_disk_is_told_once_and_ends_nothing() {
         let Ok(full) = OpenOptions::new().append(true).open("/dev/full") else { return };
         let sink = Sink::default();
@@ -282,6 +343,6 @@ mod tests {
         say_all(&reporter);
         assert!(reporter.flush(BOUND));
         assert_eq!(sink.text().matches("the log file cannot be written").count(), 1, "{}", sink.text());
-        assert!(sink.text().ends_with("tfguard: warning: w\ntfguard: error: e\n"));
+        assert!(sink.text().contains("tfguard: warning: w\ntfguard: error: e\n"), "{}", sink.text());
     }
 }

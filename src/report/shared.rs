@@ -1,7 +1,7 @@
 //! One stream, shared by whoever writes whole lines to it.
 
 use std::io::{ErrorKind, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// A stream that takes whole lines from several threads, one batch at a time. After the first
@@ -18,14 +18,18 @@ impl SharedWriter {
         Self(Arc::new(Mutex::new(Some(Box::new(stream)))))
     }
 
-    /// Our own stdout, without a buffer in between. One that cannot be had swallows everything.
+    /// Our own stdout, without a buffer in between: the same one for all who ask, so that a line
+    /// which a slow reader has taken half of is finished before another begins. One that cannot be
+    /// had swallows everything.
     pub fn stdout() -> Self {
-        Self::descriptor(std::io::stdout())
+        static STDOUT: OnceLock<SharedWriter> = OnceLock::new();
+        STDOUT.get_or_init(|| Self::descriptor(std::io::stdout())).clone()
     }
 
-    /// Our own stderr.
+    /// Our own stderr, likewise.
     pub fn stderr() -> Self {
-        Self::descriptor(std::io::stderr())
+        static STDERR: OnceLock<SharedWriter> = OnceLock::new();
+        STDERR.get_or_init(|| Self::descriptor(std::io::stderr())).clone()
     }
 
     fn descriptor(stream: impl std::os::fd::AsFd) -> Self {

@@ -96,6 +96,11 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::ChildStarted { argv: argv(), pid: 12 },
         Event::ChildExited { ended: Ended::Code(2), argv: argv() },
         Event::ChildExited { ended: Ended::Signal(9), argv: argv() },
+        Event::CredentialsExpiring {
+            credentials: "the session in AWS_SESSION_TOKEN".into(),
+            expires: at(750),
+            stop: Some(at(150)),
+        },
         Event::Signal { name: "SIGINT", action: SignalAction::Passed },
         Event::Signal { name: "SIGTERM", action: SignalAction::Swallowed },
         Event::Signal { name: "SIGHUP", action: SignalAction::Cancelled },
@@ -146,6 +151,8 @@ pub(crate) fn hostile() -> Vec<Event> {
             command: text.clone(),
             fleeting: false,
         },
+        Event::CredentialsExpiring { credentials: text.clone(), expires: at(9999), stop: None },
+        Event::CredentialsExpiring { credentials: text.clone(), expires: at(0), stop: None },
         Event::Diagnostic { level: Level::Info, summary: text.clone(), detail: Some(text) },
     ];
     for outcome in [Outcome::Released, Outcome::Crashed, Outcome::Expired, Outcome::Forced] {

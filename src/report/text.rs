@@ -95,6 +95,9 @@ pub(super) fn message(event: &Event, now: Timestamp) -> Vec<String> {
         Event::ChildExited { ended: Ended::Signal(number), argv } => {
             one(format!("`{}` was ended by {}", command(argv), human::signal(*number)))
         }
+        Event::CredentialsExpiring { credentials, expires, stop } => {
+            expiring(credentials, *expires, *stop, now)
+        }
         Event::StateLockFreed { id, path, who, created } => one(format!(
             "freed Terraform's own lock on the state {} (ID {}), which {} took {} ago and left when it died",
             escape::line(path),
@@ -118,8 +121,35 @@ pub(super) fn message(event: &Event, now: Timestamp) -> Vec<String> {
     }
 }
 
+fn expiring(credentials: &str, expires: Timestamp, stop: Option<Timestamp>, now: Timestamp) -> Vec<String> {
+    let credentials = escape::line(credentials);
+    if expires <= now {
+        return vec![
+            format!(
+                "the command's AWS credentials expired {} ago ({expires:.0}): {credentials}",
+                human::since(expires, now)
+            ),
+            "its requests to AWS fail from now on, the writing of its state among them; should it leave an \
+             errored.tfstate behind, keep it: it is pushed with `terraform state push errored.tfstate`"
+                .to_owned(),
+        ];
+    }
+    let left = human::duration(human::until(expires, now));
+    let next = match stop {
+        Some(stop) if stop <= now => "it is being stopped".to_owned(),
+        Some(stop) => format!(
+            "it is stopped gracefully in {}, while it can still write its state (--stop-before-expiry)",
+            human::duration(human::until(stop, now))
+        ),
+        None => "it goes on; what is not done by then fails, the writing of its state included. Let the CI \
+                 mint credentials that last longer, or give --stop-before-expiry"
+            .to_owned(),
+    };
+    vec![format!("the command's AWS credentials expire in {left} ({expires:.0}): {credentials}; {next}")]
+}
+
 fn name(lock: &LockName) -> String {
-    format!("\"{}\"", escape::bounded(lock.as_str(), 1024))
+    escape::bounded(lock.as_str(), 1024).into_owned()
 }
 
 fn command(argv: &[String]) -> String {
@@ -233,23 +263,24 @@ mod tests {
         assert_eq!(
             all,
             "\
-tfguard: waiting for lock \"prod\", position 2, 1m 1s so far; held by alice on ci-7 (https://ci/1), running `terraform apply`, for 2m
-tfguard: lock \"prod\" acquired (dynamodb table t, generation 42)
-tfguard: warning: the previous run 7 under lock \"prod\" was killed before it could finish with exit code 1, 2m ago: alice on ci-7 (https://ci/1), running `terraform apply`
+tfguard: waiting for lock prod, position 2, 1m 1s so far; held by alice on ci-7 (https://ci/1), running `terraform apply`, for 2m
+tfguard: lock prod acquired (dynamodb table t, generation 42)
+tfguard: warning: the previous run 7 under lock prod was killed before it could finish with exit code 1, 2m ago: alice on ci-7 (https://ci/1), running `terraform apply`
 tfguard: its changes may be half made: read its log, look for a state lock or an errored.tfstate that it left, and read the plan of this run with care
-tfguard: lock \"prod\" renewed (beat 5)
-tfguard: warning: no heartbeat of lock \"prod\" has reached the store for 1m (timed out); unless one does, the child is stopped in 30s
-tfguard: error: lock \"prod\" is lost: revoked; the child is being stopped
-tfguard: lock \"prod\" released after 2m 3s
+tfguard: lock prod renewed (beat 5)
+tfguard: warning: no heartbeat of lock prod has reached the store for 1m (timed out); unless one does, the child is stopped in 30s
+tfguard: error: lock prod is lost: revoked; the child is being stopped
+tfguard: lock prod released after 2m 3s
 tfguard: running `terraform apply` (pid 12)
 tfguard: `terraform apply` exited with code 2
 tfguard: `terraform apply` was ended by SIGKILL
+tfguard: warning: the command's AWS credentials expire in 10m (1970-01-01T00:12:30Z): the session in AWS_SESSION_TOKEN; it is being stopped
 tfguard: SIGINT received: the child was interrupted once and finishes what it has begun
 tfguard: SIGTERM received: not passed on, the child is stopping already and a second signal could lose state
 tfguard: SIGHUP received: cancelled, nothing more is started
 tfguard: error: broken
 tfguard: error: Terraform could not write the state; what it left is kept in /srv/.tfguard/rescue/errored-1.tfstate
-tfguard: until it is pushed the backend does not know what this run changed, and lock \"prod\" needs recovery
+tfguard: until it is pushed the backend does not know what this run changed, and lock prod needs recovery
 tfguard: to push it: tfguard exec -- terraform state push /srv/.tfguard/rescue/errored-1.tfstate
 tfguard: if this machine's files go away with the job, keep that file as a private artifact (a state holds secrets, and some uploads leave hidden folders out), or give a --rescue-dir that stays
 tfguard: not acquired: exit code 75, waited 1s, held 2s
@@ -269,15 +300,15 @@ tfguard: not acquired: exit code 75, waited 1s, held 2s
         };
         assert_eq!(
             shown(&acquired(Mode::Shared, false, 72)),
-            "tfguard: lock \"prod\", shared, acquired after 1m 12s (files in /x, generation 3)\n"
+            "tfguard: lock prod, shared, acquired after 1m 12s (files in /x, generation 3)\n"
         );
         assert_eq!(
             shown(&acquired(Mode::Exclusive, true, 0)),
-            "tfguard: running under lock \"prod\" of the tfguard that started this one (generation 3)\n"
+            "tfguard: running under lock prod of the tfguard that started this one (generation 3)\n"
         );
         let observing =
             Event::LockWaiting { lock: prod(), position: 0, holders: Vec::new(), waited: Duration::ZERO };
-        assert_eq!(shown(&observing), "tfguard: lock \"prod\" looks abandoned, watching it\n");
+        assert_eq!(shown(&observing), "tfguard: lock prod looks abandoned, watching it\n");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::dynamodb_credentials::Keys;
 use super::dynamodb_error::Target;
 use super::dynamodb_http;
+use super::dynamodb_sources::Sources;
 use super::text::plain;
 use super::{StoreError, StoreResult};
 
@@ -39,6 +40,10 @@ pub struct DynamoConfig {
     /// since whoever names one means it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+    /// ARN of the role to work as. In a GitHub job that may mint identity tokens it is assumed with
+    /// one of those, unless a profile is named; else with the credentials that are found otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role_arn: Option<String>,
 }
 
 impl DynamoConfig {
@@ -82,7 +87,9 @@ pub(super) async fn connect(config: &DynamoConfig) -> StoreResult<Connected> {
     let target = Target::new(&config.table, Some(region.as_ref()), endpoint.as_deref());
     check_endpoint(endpoint.as_deref())?;
 
-    let keys = Arc::new(Keys::new(given(config.profile.as_ref()).map(str::to_owned), region, http));
+    let owned = |option: &Option<String>| given(option.as_ref()).map(str::to_owned);
+    let sources = Sources::new(owned(&config.profile), owned(&config.role_arn), region, http);
+    let keys = Arc::new(Keys::new(sources));
     keys.ensure().await?;
     let builder = Builder::from(&sdk)
         .credentials_provider(keys.provider())
@@ -92,25 +99,29 @@ pub(super) async fn connect(config: &DynamoConfig) -> StoreResult<Connected> {
     Ok(Connected { client: Client::from_conf(builder.build()), keys, target })
 }
 
-/// Flag, variable, profile; never the instance's metadata, which takes seconds where there is none.
 async fn region(config: &DynamoConfig) -> StoreResult<Region> {
     if let Some(region) = given(config.region.as_ref()) {
         return Ok(Region::new(region.to_owned()));
     }
-    if let Some(region) = EnvironmentVariableRegionProvider::new().region().await {
-        return Ok(region);
-    }
-    let mut profile = ProfileFileRegionProvider::builder();
-    if let Some(name) = given(config.profile.as_ref()) {
-        profile = profile.profile_name(name);
-    }
-    profile.build().region().await.ok_or_else(|| StoreError::Misconfigured {
+    usual_region(given(config.profile.as_ref())).await.ok_or_else(|| StoreError::Misconfigured {
         message: format!(
             "no AWS region is known for table \"{}\"; give it with --region, set AWS_REGION, or add \
              region to the AWS profile",
             plain(&config.table)
         ),
     })
+}
+
+/// Variable, profile; never the instance's metadata, which takes seconds where there is none.
+pub(super) async fn usual_region(profile: Option<&str>) -> Option<Region> {
+    if let Some(region) = EnvironmentVariableRegionProvider::new().region().await {
+        return Some(region);
+    }
+    let mut files = ProfileFileRegionProvider::builder();
+    if let Some(name) = profile {
+        files = files.profile_name(name);
+    }
+    files.build().region().await
 }
 
 fn check_endpoint(endpoint: Option<&str>) -> StoreResult<()> {

@@ -3,18 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_config::Region;
-use aws_config::default_provider::credentials::DefaultCredentialsChain;
-use aws_config::imds;
-use aws_config::profile::ProfileFileCredentialsProvider;
-use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
-use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
-use aws_sdk_dynamodb::config::SharedHttpClient;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use jiff::Timestamp;
 
-use super::text::chain;
+use super::dynamodb_sources::Sources;
 use super::{StoreError, StoreResult, Unavailable};
 use crate::clock::{Clock, SystemClock};
 use crate::lease::Instant;
@@ -33,9 +27,7 @@ const PAUSE: Duration = Duration::from_secs(15);
 /// The credentials in use.
 #[derive(Debug)]
 pub(super) struct Keys {
-    profile: Option<String>,
-    region: Region,
-    http: SharedHttpClient,
+    sources: Sources,
     state: Mutex<State>,
     /// One renewal at a time.
     renewing: tokio::sync::Mutex<()>,
@@ -60,8 +52,8 @@ enum Need {
 }
 
 impl Keys {
-    pub(super) fn new(profile: Option<String>, region: Region, http: SharedHttpClient) -> Self {
-        Self { profile, region, http, state: Mutex::default(), renewing: tokio::sync::Mutex::default() }
+    pub(super) fn new(sources: Sources) -> Self {
+        Self { sources, state: Mutex::default(), renewing: tokio::sync::Mutex::default() }
     }
 
     /// Makes sure that there are credentials which live long enough for a request.
@@ -107,7 +99,7 @@ impl Keys {
             return Ok(());
         }
         let bound = if self.lock().current.is_some() { RENEWAL } else { FIRST_LOAD };
-        let loaded = tokio::time::timeout(bound, self.load()).await;
+        let loaded = tokio::time::timeout(bound, self.sources.load()).await;
         let mut state = self.lock();
         let had_some = state.current.is_some();
         match loaded {
@@ -119,77 +111,13 @@ impl Keys {
             }
             Ok(Err(error)) => {
                 state.not_before = Some(SystemClock.mono() + PAUSE);
-                Err(self.failure(&error, had_some))
+                Err(self.sources.failure(error, had_some))
             }
             Err(_) => {
                 state.not_before = Some(SystemClock.mono() + PAUSE);
                 let message = format!("no AWS credentials came within {} s", bound.as_secs());
                 Err(unavailable(Unavailable::Timeout, &message))
             }
-        }
-    }
-
-    /// Asks the sources, built anew each time: they keep what they read, and somebody may have
-    /// logged in again meanwhile.
-    async fn load(&self) -> provider::Result {
-        let config = ProviderConfig::without_region()
-            .with_region(Some(self.region.clone()))
-            .with_http_client(self.http.clone());
-        if let Some(profile) = &self.profile {
-            let provider =
-                ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build();
-            return provider.provide_credentials().await;
-        }
-        // Where there is no instance metadata this is what it costs to find out. The service is on
-        // the same machine: it answers in milliseconds or not at all.
-        let imds = imds::Client::builder()
-            .configure(&config)
-            .max_attempts(2)
-            .connect_timeout(Duration::from_secs(1))
-            .read_timeout(Duration::from_secs(1))
-            .operation_timeout(Duration::from_millis(1500))
-            .build();
-        DefaultCredentialsChain::builder()
-            .configure(config)
-            .region(self.region.clone())
-            .imds_client(imds)
-            .build()
-            .await
-            .provide_credentials()
-            .await
-    }
-
-    fn failure(&self, error: &CredentialsError, had_some: bool) -> StoreError {
-        let cause = chain(error);
-        let advice = match &self.profile {
-            Some(profile) => format!("check profile \"{profile}\", or log in with `aws sso login`"),
-            None => {
-                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile with --profile, or give \
-                     the job or machine a role"
-                    .to_owned()
-            }
-        };
-        match error {
-            CredentialsError::ProviderTimedOut(_) => unavailable(
-                Unavailable::Timeout,
-                &format!("whoever gives out AWS credentials does not answer: {cause}"),
-            ),
-            CredentialsError::ProviderError(_) if cause.contains("dispatch failure") => unavailable(
-                Unavailable::Unreachable,
-                &format!("whoever gives out AWS credentials cannot be reached: {cause}"),
-            ),
-            _ if had_some => StoreError::Credentials {
-                expired: true,
-                message: format!("the AWS credentials have expired and cannot be renewed: {cause}; {advice}"),
-            },
-            CredentialsError::CredentialsNotLoaded(_) if self.profile.is_none() => StoreError::Credentials {
-                expired: false,
-                message: format!("no AWS credentials were found; {advice}"),
-            },
-            _ => StoreError::Credentials {
-                expired: false,
-                message: format!("the AWS credentials cannot be loaded: {cause}; {advice}"),
-            },
         }
     }
 

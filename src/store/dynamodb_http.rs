@@ -8,7 +8,7 @@
 use aws_sdk_dynamodb::config::{HttpClient, IntoShared, RuntimeComponents, SharedHttpClient};
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use aws_smithy_http_client::{Builder, ConnectorBuilder};
+use aws_smithy_http_client::{Builder, Connector, ConnectorBuilder};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
@@ -16,21 +16,34 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 
 /// A client for everything that a store sends.
 pub(super) fn client() -> SharedHttpClient {
-    let plain = Builder::new().build_with_connector_fn(|settings, components| {
-        let mut connector = ConnectorBuilder::default();
-        connector.set_connector_settings(settings.cloned());
-        connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
-        connector.set_proxy_config(Some(ProxyConfig::from_env()));
-        connector.build_http()
-    });
-    let tls = Builder::new().build_with_connector_fn(|settings, components| {
-        let mut connector = ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
-        connector.set_connector_settings(settings.cloned());
-        connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
-        connector.set_proxy_config(Some(ProxyConfig::from_env()));
-        connector.build()
-    });
+    let plain = Builder::new().build_with_connector_fn(plain);
+    let tls = Builder::new().build_with_connector_fn(tls);
     Halves { plain, tls }.into_shared()
+}
+
+/// A way to send a single request to `url`, for what no SDK speaks. It keeps no time: bound it.
+pub(super) fn connector(url: &str) -> SharedHttpConnector {
+    SharedHttpConnector::new(if is_plain(url) { plain(None, None) } else { tls(None, None) })
+}
+
+fn plain(settings: Option<&HttpConnectorSettings>, components: Option<&RuntimeComponents>) -> Connector {
+    let mut connector = ConnectorBuilder::default();
+    connector.set_connector_settings(settings.cloned());
+    connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+    connector.set_proxy_config(Some(ProxyConfig::from_env()));
+    connector.build_http()
+}
+
+fn tls(settings: Option<&HttpConnectorSettings>, components: Option<&RuntimeComponents>) -> Connector {
+    let mut connector = ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+    connector.set_connector_settings(settings.cloned());
+    connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+    connector.set_proxy_config(Some(ProxyConfig::from_env()));
+    connector.build()
+}
+
+fn is_plain(url: &str) -> bool {
+    url.starts_with("http://")
 }
 
 #[derive(Debug, Clone)]
@@ -63,7 +76,7 @@ struct Chooser {
 impl HttpConnector for Chooser {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let Halves { plain, tls } = &self.halves;
-        let half = if request.uri().starts_with("http://") { plain } else { tls };
+        let half = if is_plain(request.uri()) { plain } else { tls };
         // Each half keeps its connectors, and with them their connections, for the same settings.
         half.http_connector(&self.settings, &self.components).call(request)
     }

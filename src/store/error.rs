@@ -32,7 +32,7 @@ pub enum StoreError {
         message: String,
     },
     /// The record is there and cannot be used.
-    #[error("the record of lock {lock:?} cannot be used: {error}")]
+    #[error("its record cannot be used: {error}")]
     BadRecord {
         /// The lock's name.
         lock: String,

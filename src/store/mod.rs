@@ -3,13 +3,17 @@
 //! A store does three things for the protocol (read, compare-and-swap, wake) and two for
 //! operators (list, delete). It knows nothing of leases: a record is replaced whole or not at all.
 
+mod aws_files;
+mod aws_role;
 mod dynamodb;
 mod dynamodb_connect;
 mod dynamodb_credentials;
 mod dynamodb_error;
 mod dynamodb_http;
 mod dynamodb_shape;
+mod dynamodb_sources;
 mod error;
+mod github_token;
 mod item;
 mod local;
 mod local_dir;
@@ -24,6 +28,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
+pub use aws_files::{AwsFiles, ask_aws_files};
 pub use dynamodb::DynamoStore;
 pub use dynamodb_connect::DynamoConfig;
 pub use error::{StoreError, StoreResult, Unavailable};

@@ -67,6 +67,7 @@ mod tests {
                 region: Some("eu-west-1".into()),
                 endpoint_url: None,
                 profile: Some("ops".into()),
+                role_arn: Some("arn:aws:iam::123456789012:role/ci".into()),
             }),
         ] {
             let json = serde_json::to_string(&spec).unwrap();

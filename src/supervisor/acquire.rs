@@ -15,6 +15,7 @@ use crate::report::event::{Event, Level, Party, SignalAction};
 use crate::report::{Reporter, human};
 use crate::store::StoreError;
 
+use super::attend::ORPHANED;
 use super::verdict::signal_number;
 
 /// How often somebody who waits says so.
@@ -24,6 +25,8 @@ const SAY_AGAIN: Duration = Duration::from_secs(30);
 pub(super) struct Waiting<'a> {
     pub(super) name: &'a LockName,
     pub(super) store: &'a str,
+    /// The options that name lock and store.
+    pub(super) options: &'a str,
     pub(super) clock: SystemClock,
     pub(super) reporter: &'a Reporter,
     pub(super) started: Instant,
@@ -48,13 +51,20 @@ impl Waiting<'_> {
             tokio::select! {
                 biased;
                 arrival = arrivals.recv() => {
-                    if let Some(Arrival::Stop(arrived)) = arrival {
-                        let action = SignalAction::Cancelled;
-                        self.reporter.emit(Event::Signal { name: arrived.name, action });
-                        self.leave(lock).await;
-                        let number = signal_number(arrived.name);
-                        return Err(Error::Cancelled { name: arrived.name, number });
-                    }
+                    let name = match arrival {
+                        Some(Arrival::Stop(arrived)) => {
+                            let action = SignalAction::Cancelled;
+                            self.reporter.emit(Event::Signal { name: arrived.name, action });
+                            arrived.name
+                        }
+                        Some(Arrival::Orphaned) => {
+                            self.warn(ORPHANED.to_owned());
+                            "SIGHUP"
+                        }
+                        Some(Arrival::Child) | None => continue,
+                    };
+                    self.leave(lock).await;
+                    return Err(Error::Cancelled { name, number: signal_number(name) });
                 }
                 update = lock.update() => match update {
                     Some(Update::Notice(Notice::Acquired { previous, legacy, .. }, Some(tenure))) => {
@@ -148,7 +158,7 @@ impl Waiting<'_> {
 
     /// Why the lock was not got, in words.
     fn refusal(&self, finish: Finish, error: Option<StoreError>) -> Error {
-        let lock = self.name;
+        let (lock, options) = (self.name, self.options);
         match (finish, error) {
             (Finish::Held(holders), _) => {
                 let waited = human::duration(self.waited());
@@ -163,11 +173,11 @@ impl Waiting<'_> {
                 let who =
                     if who.is_empty() { "someone whose record vanished".to_owned() } else { who.join("; ") };
                 Error::NotAcquired(format!(
-                    "lock {lock} is held by {who}; {how_long}. `tfguard status --lock {lock}` shows the queue"
+                    "lock {lock} is held by {who}; {how_long}. `tfguard {options} status` shows the queue"
                 ))
             }
             (Finish::QueueFull, _) => Error::NotAcquired(format!(
-                "lock {lock}: its queue is full; try again later, or look for jobs that pile up with `tfguard status --lock {lock}`"
+                "lock {lock}: its queue is full; try again later, or look for jobs that pile up with `tfguard {options} status`"
             )),
             (Finish::TurnedAway(by), _) => Error::NotAcquired(format!(
                 "lock {lock}: {} took us out of the queue: {}",

@@ -14,9 +14,10 @@ use crate::child::{
     Stdout, Target, Terminal, same_open_file, spawn,
 };
 use crate::clock::{Clock, SystemClock};
+use crate::credentials;
 use crate::error::Error;
 use crate::escape;
-use crate::guardian::{Guardian, Token};
+use crate::guardian::{Guardian, Relief, Token};
 use crate::lease::session::{Loss, Notice};
 use crate::lease::{Instant, LockName, Tenure};
 use crate::lock::{self, Lock, Update};
@@ -39,6 +40,9 @@ const RESUME_AFTER: Duration = Duration::from_millis(500);
 const MAX_STOPS: u32 = 20;
 /// The signals that stop a background process which reads from or writes to its terminal.
 const TERMINAL_STOPS: [i32; 2] = [libc::SIGTTIN, libc::SIGTTOU];
+
+/// Said when our parent died, which counts as SIGHUP: nobody is there any more.
+pub(super) const ORPHANED: &str = "the process that started tfguard has died without a word, and this is a CI job: stopping as at a hang-up";
 
 /// A command to be run under the lock.
 #[derive(Debug, Clone)]
@@ -85,14 +89,18 @@ pub(super) struct Scene<'a> {
     pub(super) guardian: Option<Guardian>,
     /// The right to send the one SIGINT.
     pub(super) token: &'a Token,
+    /// How long the child's credentials last.
+    pub(super) credentials: credentials::Watch,
 }
 
 /// What woke us.
+#[allow(clippy::large_enum_variant, reason = "one is made per wake-up, and taken apart at once")]
 enum Wake {
     Arrival(Option<Arrival>),
     Update(Option<Update>),
     Marker,
     Hangup,
+    Credentials(credentials::Notice),
     Time,
 }
 
@@ -100,17 +108,30 @@ impl Scene<'_> {
     /// Runs `step` to its end. When this returns, nothing of it is alive; its last output may
     /// still be on its way to a slow reader, which the pumps that come back see to.
     pub(super) async fn attend(&mut self, step: &Step) -> Result<(Ended, Pumps), Error> {
+        // Before the rest, since it may take its time.
+        self.credentials_suffice().await?;
         self.may_start()?;
         let mut terminal =
             if step.interactive && self.outlet.is_text() { Terminal::open_foreground() } else { None };
         let on_terminal = terminal.is_some();
         let spec = self.spec(step, on_terminal);
-        let mut running = spawn(&spec, terminal.as_mut()).map_err(|error| start_error(step, &error))?;
+        self.look_after_guardian();
+        let group = step.target == Target::Group;
+        if let Some(guardian) = &mut self.guardian {
+            guardian.starting(group);
+        }
+        let mut running = spawn(&spec, terminal.as_mut()).map_err(|error| {
+            if let Some(guardian) = &mut self.guardian {
+                guardian.unwatch();
+            }
+            start_error(step, &error)
+        })?;
         self.stop.next_child();
         let (stdout, stderr) = running.take_output();
+        let outputs = [(self.stdout_of(step), &stdout), (Stream::Stderr, &stderr)];
         if let Some(guardian) = &mut self.guardian {
-            let outputs = [&stdout, &stderr].into_iter().flatten().map(AsFd::as_fd);
-            guardian.watch(running.pid(), step.target == Target::Group, outputs);
+            let outputs = outputs.iter().filter_map(|(stream, fd)| Some((*stream, fd.as_ref()?.as_fd())));
+            guardian.watch(running.pid(), group, outputs);
         }
         self.emit(Event::ChildStarted { argv: step.shown.clone(), pid: running.id() });
         let (seen, mut markers) = unbounded_channel();
@@ -132,10 +153,12 @@ impl Scene<'_> {
                 Wake::Arrival(Some(Arrival::Stop(arrived))) => {
                     self.handle(Happening::Signal(arrived.name), on_terminal, &running).await;
                 }
+                Wake::Arrival(Some(Arrival::Orphaned)) => {
+                    self.emit(Event::say(Level::Warn, ORPHANED));
+                    self.handle(Happening::Signal("SIGHUP"), on_terminal, &running).await;
+                }
                 Wake::Arrival(_) => {
-                    if let Some(guardian) = &mut self.guardian {
-                        guardian.look_after();
-                    }
+                    self.look_after_guardian();
                     if let Some(signal) = running.stopped() {
                         stops += 1;
                         resume_at = Some(self.frozen(signal, stops, &running).await);
@@ -149,8 +172,17 @@ impl Scene<'_> {
                 Wake::Update(None) => {
                     self.revive();
                 }
-                Wake::Marker => self.handle(Happening::Marker, on_terminal, &running).await,
+                Wake::Marker => {
+                    if let Some(guardian) = &mut self.guardian {
+                        guardian.interrupted();
+                    }
+                    self.handle(Happening::Marker, on_terminal, &running).await;
+                }
                 Wake::Hangup => self.handle(Happening::Signal("SIGHUP"), on_terminal, &running).await,
+                Wake::Credentials(notice) => {
+                    let happening = self.hear_of_credentials(notice);
+                    self.handle(happening, on_terminal, &running).await;
+                }
                 Wake::Time => {
                     self.handle(Happening::Tick, on_terminal, &running).await;
                     if resume_at.is_some_and(|at| at <= self.clock.mono()) {
@@ -176,13 +208,46 @@ impl Scene<'_> {
         Ok((ended, pumps))
     }
 
+    /// Whether the credentials that the child will use last as long as the user asks for. The wait
+    /// for the lock may have used them up.
+    async fn credentials_suffice(&mut self) -> Result<(), Error> {
+        if let Some(why) = self.credentials.shortfall(&self.clock).await {
+            return Err(Error::Credentials(format!("lock {}: {why}; nothing more was started", self.name)));
+        }
+        let now = self.clock.now();
+        self.stop.note(Happening::Credentials(self.credentials.stop_at(now)), now.mono);
+        Ok(())
+    }
+
+    /// Says how the child's credentials stand, and gives back what follows for the child.
+    fn hear_of_credentials(&self, notice: credentials::Notice) -> Happening {
+        self.emit(match notice {
+            credentials::Notice::Expiring { credentials, expires, stop } => {
+                Event::CredentialsExpiring { credentials, expires, stop }
+            }
+            credentials::Notice::Renewed { credentials, until } => {
+                let until = until.map_or("without a known end".to_owned(), |at| format!("until {at:.0}"));
+                let text = format!("the command's AWS credentials can be renewed, {until}: {credentials}");
+                Event::say(Level::Debug, text)
+            }
+        });
+        Happening::Credentials(self.credentials.stop_at(self.clock.now()))
+    }
+
     /// Whether a child may be started now: nobody wants us to stop, and the lease is good.
     fn may_start(&mut self) -> Result<(), Error> {
         while let Ok(arrival) = self.arrivals.try_recv() {
-            if let Arrival::Stop(arrived) = arrival {
-                let action = SignalAction::Cancelled;
-                self.emit(Event::Signal { name: arrived.name, action });
-                return Err(cancelled(arrived.name));
+            match arrival {
+                Arrival::Stop(arrived) => {
+                    let action = SignalAction::Cancelled;
+                    self.emit(Event::Signal { name: arrived.name, action });
+                    return Err(cancelled(arrived.name));
+                }
+                Arrival::Orphaned => {
+                    self.emit(Event::say(Level::Warn, ORPHANED));
+                    return Err(cancelled("SIGHUP"));
+                }
+                Arrival::Child => {}
             }
         }
         while let Some(update) = self.hold.as_mut().and_then(|hold| hold.lock.pending_update()) {
@@ -197,6 +262,11 @@ impl Scene<'_> {
             Some(Why::Signal(name)) => Err(cancelled(name)),
             Some(Why::Deadline) => Err(Error::NotAcquired(format!(
                 "lock {}: the run's --deadline came before the command was started",
+                self.name
+            ))),
+            Some(Why::Expiry) => Err(Error::Credentials(format!(
+                "lock {}: the command's AWS credentials are too near to their end (--stop-before-expiry); nothing more \
+                 was started",
                 self.name
             ))),
             Some(_) => Err(self.lost_before_start()),
@@ -253,12 +323,15 @@ impl Scene<'_> {
         seen: &UnboundedSender<InterruptSeen>,
     ) -> Result<Pumps, Error> {
         let mut pumps = Pumps::new();
-        // A step of our own must not mix with what the requested command prints.
-        let out = if step.interactive || !self.outlet.is_text() { Stream::Stdout } else { Stream::Stderr };
+        let out = self.stdout_of(step);
         let merged = spec.stderr == Stderr::WithStdout;
         for (reader, stream) in [(stdout, out), (stderr, Stream::Stderr)] {
             if let Some(reader) = reader {
-                let sink: Box<dyn Sink> = Box::new(Marker::new(self.outlet.sink(stream), seen.clone()));
+                // Terraform says it on stdout; a diagnostic on stderr may quote anything.
+                let sink: Box<dyn Sink> = match stream {
+                    Stream::Stderr if !merged && step.interactive => self.outlet.sink(stream),
+                    _ => Box::new(Marker::new(self.outlet.sink(stream), seen.clone())),
+                };
                 let what = if merged { "output" } else { stream.name() };
                 pumps.add(reader, sink).map_err(|error| {
                     Error::Bug(format!("cannot start the thread that copies the child's {what}: {error}"))
@@ -266,6 +339,12 @@ impl Scene<'_> {
             }
         }
         Ok(pumps)
+    }
+
+    /// Where the child's stdout goes.
+    fn stdout_of(&self, step: &Step) -> Stream {
+        // A step of our own must not mix with what the requested command prints.
+        if step.interactive || !self.outlet.is_text() { Stream::Stdout } else { Stream::Stderr }
     }
 
     async fn wake(
@@ -292,6 +371,7 @@ impl Scene<'_> {
             Some(InterruptSeen) = markers.recv() => Wake::Marker,
             arrival = self.arrivals.recv() => Wake::Arrival(arrival),
             update = update => Wake::Update(update),
+            notice = self.credentials.next(&clock) => Wake::Credentials(notice),
             () = async { match hangup {
                 Some(hangup) => hangup.gone().await,
                 None => std::future::pending().await,
@@ -369,10 +449,19 @@ impl Scene<'_> {
                 Effect::Kill(why) => {
                     self.explain("killing the command", why);
                     self.attempt("kill the child", running.kill());
-                    Leftovers::of(running.pgid(), &self.companions()).sweep(SWEEP).await;
+                    self.leftovers(running).sweep(SWEEP).await;
                 }
                 Effect::Signal(name, action) => self.emit(Event::Signal { name, action }),
                 Effect::AtRisk => self.at_risk(now),
+                Effect::Continue(why) => {
+                    let because = why.because().unwrap_or_default();
+                    let text = format!(
+                        "lock {}: {because}; the command goes on all the same (--on-lease-lost continue), and \
+                         another run may start beside it",
+                        self.name
+                    );
+                    self.emit(Event::say(Level::Error, text));
+                }
             }
         }
     }
@@ -423,7 +512,7 @@ impl Scene<'_> {
 
     /// Kills what the child left and says so. Comes back when nothing of it is alive.
     async fn bury(&self, running: &Running, step: &Step) {
-        let leftovers = Leftovers::of(running.pgid(), &self.companions());
+        let leftovers = self.leftovers(running);
         let mut named = false;
         loop {
             let swept = leftovers.sweep(SWEEP).await;
@@ -447,9 +536,28 @@ impl Scene<'_> {
         }
     }
 
-    /// Processes of our own that are no left-overs.
-    fn companions(&self) -> Vec<Pid> {
-        self.guardian.as_ref().and_then(Guardian::pid).into_iter().collect()
+    /// Puts another guardian in the place of one that died.
+    fn look_after_guardian(&mut self) {
+        let relief = self.guardian.as_mut().and_then(Guardian::look_after);
+        let text = match relief {
+            None => return,
+            Some(Relief::Posted) => "the guardian has died; another one took its post".to_owned(),
+            Some(Relief::Unguarded(error)) => format!(
+                "the guardian has died, and no other could be posted ({error}): if tfguard itself is killed, lock {} \
+                 stays until its lease ends",
+                self.name
+            ),
+        };
+        self.emit(Event::say(Level::Warn, text));
+    }
+
+    /// What the child leaves behind, and not what is our own.
+    fn leftovers(&self, running: &Running) -> Leftovers {
+        let guardian: Vec<Pid> = self.guardian.as_ref().and_then(Guardian::pid).into_iter().collect();
+        // Under an ancestor's lock we carry its session ourselves, which tells nobody apart; what
+        // moves into our group there is in the ancestor's child, and swept with it.
+        let session = self.env.iter().find(|(name, _)| name == "TFGUARD_SESSION");
+        Leftovers::of(running.pgid(), &guardian, session.and_then(|(_, value)| value.to_str()))
     }
 
     fn attempt(&self, what: &str, result: io::Result<()>) {

@@ -14,6 +14,7 @@ use super::stop::{Happening, Limits, Stop};
 use super::verdict::{self, Verdict};
 use crate::child::{Arrival, HoldTheLine, Pumps, become_subreaper};
 use crate::clock::{Clock, SystemClock};
+use crate::credentials::{Demands, Outlook, Watch};
 use crate::error::Error;
 use crate::guardian::{Guardian, Setting, Token};
 use crate::lease::session::Wait;
@@ -34,12 +35,16 @@ pub struct Plan {
     pub name: LockName,
     /// Where it lives.
     pub store: Arc<dyn Store>,
+    /// The options that name lock and store, for advice.
+    pub options: String,
     /// Who asks for it, and how.
     pub candidate: Candidate,
     /// How long to wait for it.
     pub wait: Wait,
     /// When to stop.
     pub limits: Limits,
+    /// The credentials that the commands will use, and what is asked of them.
+    pub credentials: (Demands, Outlook),
     /// What runs before the command, when something must: `init`.
     pub first: Option<Step>,
     /// The command.
@@ -145,6 +150,7 @@ pub async fn run(
     if let Some(hold) = &hold {
         stop.note(Happening::Lease(hold.tenure.deadlines()), acquired_at);
     }
+    let (demands, outlook) = plan.credentials.clone();
     let guardian = hold.as_ref().and_then(|hold| post(plan, hold, reporter));
     let mut scene = Scene {
         name: &plan.name,
@@ -158,15 +164,11 @@ pub async fn run(
         env: environment(plan, generation),
         guardian,
         token: &plan.token,
+        credentials: Watch::new(demands, outlook),
     };
-    if let (Some(care), Some(last)) = (&plan.state, &previous)
-        && let Some(event) = care.after_previous(last, clock.now().wall).await
-    {
-        reporter.emit(event);
-    }
     let from = clock.now().wall;
     let custodian = Custodian { plan, footing: &footing, clock, reporter };
-    let (result, pumps) = commands(plan, &mut scene, &custodian).await;
+    let (result, pumps) = commands(plan, previous.as_ref(), &mut scene, &custodian).await;
     if let (Some(care), Ok(verdict)) = (&plan.state, &result)
         && care.may_have_left(verdict.ending.exit_code)
         && let Some(event) = care.after_own(from, clock.now().wall).await
@@ -178,9 +180,9 @@ pub async fn run(
         Err(_) => Ending::NOTHING_RAN,
     };
     if let Some(hold) = &mut scene.hold {
-        let (lock, tenure) = (&mut hold.lock, &hold.tenure);
+        let leave = depart::Leave { name: &plan.name, options: &plan.options, acquired_at, clock, reporter };
         let rescued = ending.rescued.clone();
-        if depart::release(lock, ending, &plan.name, acquired_at, tenure, clock, reporter).await {
+        if leave.release(&mut hold.lock, ending, &hold.tenure).await {
             custodian.mark(rescued.as_deref()).await;
         }
     }
@@ -215,6 +217,7 @@ async fn acquire(
     let waiting = Waiting {
         name: &plan.name,
         store: &store,
+        options: &plan.options,
         clock,
         reporter,
         started: plan.started,
@@ -245,6 +248,7 @@ fn post(plan: &Plan, hold: &Hold, reporter: &Reporter) -> Option<Guardian> {
 /// start.
 async fn commands(
     plan: &Plan,
+    previous: Option<&Last>,
     scene: &mut Scene<'_>,
     custodian: &Custodian<'_>,
 ) -> (Result<Verdict, Error>, Option<Pumps>) {
@@ -267,6 +271,12 @@ async fn commands(
                 return (result, Some(pumps));
             }
         }
+    }
+    // After `init`: before it Terraform does not know where the state is.
+    if let (Some(care), Some(last)) = (&plan.state, previous)
+        && let Some(event) = care.after_previous(last, scene.clock.now().wall).await
+    {
+        scene.reporter.emit(event);
     }
     let watch = custodian.watch(scene.guardian.as_mut());
     match scene.attend(&plan.command).await {

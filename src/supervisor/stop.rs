@@ -11,12 +11,16 @@
 //!   received` by itself ours would be its second.
 //! - At a terminal the child is in the foreground and gets its Ctrl-C from the terminal. A signal
 //!   that reaches us there was meant for us alone and is passed on at once.
-//! - A lease that is at risk for L/2, or lost, a deadline and a closed terminal are interrupts too:
-//!   the same one.
+//! - A lease that is at risk for L/2, or lost, a deadline, credentials that are about to expire and
+//!   a closed terminal are interrupts too: the same one.
 //! - 0.9 L after the newest heartbeat that took effect, or when a stop takes longer than
 //!   `--stop-timeout`, what is left of the child is killed.
+//! - With `--on-lease-lost continue` the lease neither interrupts nor kills: it is said, loudly, and
+//!   the child goes on beside whoever takes the lock next.
 
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::lease::{Deadlines, Instant};
 use crate::report::event::SignalAction;
@@ -33,6 +37,8 @@ pub enum Happening {
     Marker,
     /// The lease lasts this long from now on.
     Lease(Deadlines),
+    /// The child's credentials require it to be stopped at this instant; `None`: at no known one.
+    Credentials(Option<Instant>),
     /// The lock is not ours any more.
     Lost,
     /// The child was stopped because it reached for a terminal that it does not have.
@@ -54,6 +60,8 @@ pub enum Effect {
     Signal(&'static str, SignalAction),
     /// Say that the heartbeat has not taken effect for a while.
     AtRisk,
+    /// Say that the child goes on without a lease that protects it.
+    Continue(Why),
 }
 
 /// Why a child is stopped.
@@ -67,6 +75,8 @@ pub enum Why {
     Lost,
     /// `--deadline` has come.
     Deadline,
+    /// `--stop-before-expiry` has come.
+    Expiry,
     /// The stop took longer than `--stop-timeout`.
     StopTimeout,
     /// It cannot go on without a terminal.
@@ -83,6 +93,7 @@ impl Why {
             Self::AtRisk => "the heartbeat has not reached the lock store for too long",
             Self::Lost => "the lock is not ours any more",
             Self::Deadline => "the run's --deadline has come",
+            Self::Expiry => "its AWS credentials are about to expire (--stop-before-expiry)",
             Self::StopTimeout => "it did not stop within --stop-timeout",
             Self::Frozen => "it reaches for the terminal, which a run in the background does not have",
             Self::Orphaned => "its supervisor was killed",
@@ -106,11 +117,24 @@ enum Stage {
     Killed,
 }
 
+/// What a lease that is lost, or at risk for too long, means for the child.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnLeaseLost {
+    /// It is interrupted, and killed before anyone else may have the lock.
+    #[default]
+    Stop,
+    /// It goes on, perhaps beside another run.
+    Continue,
+}
+
 /// The options that bear on stopping.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
     /// How long a stop may take before the child is killed.
     pub stop_timeout: Option<Duration>,
+    /// Whether the lease stops the child.
+    pub on_lease_lost: OnLeaseLost,
     /// When the run is to be stopped.
     pub deadline: Option<Instant>,
 }
@@ -121,12 +145,16 @@ pub struct Stop {
     limits: Limits,
     stage: Stage,
     lease: Option<Deadlines>,
+    /// When the credentials require a stop.
+    expiry: Option<Instant>,
     warned: bool,
     /// Terraform showed that it was interrupted.
     marker: bool,
     why: Option<Why>,
     lease_failed: bool,
     lost: bool,
+    /// It was said that the child goes on.
+    continued: bool,
 }
 
 impl Stop {
@@ -136,11 +164,13 @@ impl Stop {
             limits,
             stage: Stage::Running,
             lease: None,
+            expiry: None,
             warned: false,
             marker: false,
             why: None,
             lease_failed: false,
             lost: false,
+            continued: false,
         }
     }
 
@@ -162,6 +192,10 @@ impl Stop {
 
     /// The child has ended by itself. A signal that was still held back needs no passing on.
     pub fn child_ended(&mut self, now: Instant) -> Option<Effect> {
+        if self.lease.is_some_and(|lease| now >= lease.stop) {
+            // It was not we who stopped it, and perhaps we were the ones who slept.
+            self.lease_failed = true;
+        }
         let Stage::Listening { signal, .. } = self.stage else { return None };
         self.why = Some(Why::Signal(signal));
         self.stage = Stage::Stopping { since: now };
@@ -198,13 +232,16 @@ impl Stop {
             Stage::Listening { until, .. } => Some(until),
             _ => None,
         };
-        let deadline = self.limits.deadline.filter(|_| self.stage == Stage::Running);
-        let lease = self.lease.filter(|_| !self.killed()).map(|lease| match self.stage {
-            _ if !self.warned && !self.lost => lease.warn,
-            Stage::Running | Stage::Listening { .. } => lease.stop,
-            Stage::Stopping { .. } | Stage::Killed => lease.kill,
+        let running = self.stage == Stage::Running;
+        let deadline = self.limits.deadline.filter(|_| running);
+        let expiry = self.expiry.filter(|_| running);
+        let lease = self.lease.filter(|_| !self.killed()).and_then(|lease| match self.stage {
+            _ if !self.warned && !self.lost => Some(lease.warn),
+            _ if self.goes_on() => (!self.continued).then_some(lease.stop),
+            Stage::Running | Stage::Listening { .. } => Some(lease.stop),
+            Stage::Stopping { .. } | Stage::Killed => Some(lease.kill),
         });
-        [kill, listening, deadline, lease].into_iter().flatten().min()
+        [kill, listening, deadline, expiry, lease].into_iter().flatten().min()
     }
 
     /// What follows. `terminal`: the child has the terminal.
@@ -214,13 +251,18 @@ impl Stop {
             Happening::Signal(name) => self.signal(name, terminal, now, &mut effects),
             Happening::Marker => self.mark(now, &mut effects),
             Happening::Lease(deadlines) => {
+                // What the old lease demands by now is done first: after a sleep the new one says
+                // nothing about the time in between.
+                self.look_at_the_clock(now, &mut effects);
                 self.lease = Some(deadlines);
                 self.warned &= now >= deadlines.warn;
+                self.continued &= now >= deadlines.stop;
             }
+            Happening::Credentials(at) => self.expiry = at,
             Happening::Lost => {
                 self.lost = true;
-                self.lease_failed = true;
-                self.interrupt(Why::Lost, now, &mut effects);
+                self.continued = false;
+                self.lease_fails(Why::Lost, now, &mut effects);
             }
             Happening::Frozen => self.interrupt(Why::Frozen, now, &mut effects),
             Happening::Orphaned => self.interrupt(Why::Orphaned, now, &mut effects),
@@ -258,6 +300,19 @@ impl Stop {
         }
     }
 
+    fn goes_on(&self) -> bool {
+        self.limits.on_lease_lost == OnLeaseLost::Continue
+    }
+
+    fn lease_fails(&mut self, why: Why, now: Instant, effects: &mut Vec<Effect>) {
+        self.lease_failed = true;
+        if !self.goes_on() {
+            self.interrupt(why, now, effects);
+        } else if !std::mem::replace(&mut self.continued, true) {
+            effects.push(Effect::Continue(why));
+        }
+    }
+
     fn interrupt(&mut self, why: Why, now: Instant, effects: &mut Vec<Effect>) {
         if let Stage::Running | Stage::Listening { .. } = self.stage {
             self.why = Some(why);
@@ -275,10 +330,9 @@ impl Stop {
                 effects.push(Effect::AtRisk);
             }
             if now >= lease.stop && !self.killed() {
-                self.lease_failed = true;
-                self.interrupt(Why::AtRisk, now, effects);
+                self.lease_fails(Why::AtRisk, now, effects);
             }
-            if now >= lease.kill {
+            if now >= lease.kill && !self.goes_on() {
                 self.kill(if self.lost { Why::Lost } else { Why::AtRisk }, effects);
             }
         }
@@ -290,6 +344,9 @@ impl Stop {
         }
         if self.limits.deadline.is_some_and(|deadline| now >= deadline) {
             self.interrupt(Why::Deadline, now, effects);
+        }
+        if self.expiry.is_some_and(|expiry| now >= expiry) {
+            self.interrupt(Why::Expiry, now, effects);
         }
         if let (Stage::Stopping { since }, Some(timeout)) = (self.stage, self.limits.stop_timeout)
             && now >= since + timeout
@@ -422,8 +479,62 @@ mod tests {
     }
 
     #[test]
+    fn a_heartbeat_that_lands_after_a_long_sleep_does_not_hide_the_sleep() {
+        let mut stop = leased(Limits::default());
+        let lease = Lease::new(Duration::from_secs(100)).unwrap();
+        let effects = stop.handle(Happening::Lease(lease.deadlines(at(300.0))), false, at(300.0));
+        assert_eq!(effects, [Effect::AtRisk, Effect::Interrupt(Why::AtRisk), Effect::Kill(Why::AtRisk)]);
+        assert!(stop.lease_failed());
+    }
+
+    #[test]
+    fn a_child_that_ended_while_we_slept_ended_under_a_lease_at_risk() {
+        let mut stop = leased(Limits::default());
+        assert_eq!(stop.child_ended(at(49.0)), None);
+        assert!(!stop.lease_failed());
+        stop.child_ended(at(51.0));
+        assert!(stop.lease_failed());
+    }
+
+    fn continuing() -> Stop {
+        leased(Limits { on_lease_lost: OnLeaseLost::Continue, ..Limits::default() })
+    }
+
+    #[test]
+    fn with_continue_the_lease_is_complained_of_and_the_child_goes_on() {
+        let mut stop = continuing();
+        assert_eq!(stop.handle(Happening::Tick, false, at(34.0)), [Effect::AtRisk]);
+        assert_eq!(stop.wake_at(), Some(at(50.0)));
+        assert_eq!(stop.handle(Happening::Tick, false, at(50.0)), [Effect::Continue(Why::AtRisk)]);
+        assert_eq!(stop.wake_at(), None);
+        assert_eq!(stop.handle(Happening::Tick, false, at(95.0)), []);
+        assert_eq!(stop.handle(Happening::Lost, false, at(120.0)), [Effect::Continue(Why::Lost)]);
+        assert_eq!(stop.handle(Happening::Tick, false, at(500.0)), []);
+        assert!(stop.lease_failed() && !stop.killed());
+    }
+
+    #[test]
+    fn with_continue_a_signal_still_stops_the_child() {
+        let mut stop = continuing();
+        stop.handle(Happening::Lost, false, at(5.0));
+        assert_eq!(interrupts(&stop.handle(Happening::Signal("SIGTERM"), true, at(6.0))), 1);
+        assert_eq!(stop.handle(Happening::Tick, true, at(95.0)), []);
+    }
+
+    #[test]
+    fn with_continue_a_lease_that_recovers_is_complained_of_anew() {
+        let mut stop = continuing();
+        stop.handle(Happening::Tick, false, at(50.0));
+        let lease = Lease::new(Duration::from_secs(100)).unwrap();
+        assert_eq!(stop.handle(Happening::Lease(lease.deadlines(at(59.0))), false, at(60.0)), []);
+        assert_eq!(stop.wake_at(), Some(at(59.0 + 100.0 / 3.0)));
+        let effects = stop.handle(Happening::Tick, false, at(110.0));
+        assert_eq!(effects, [Effect::AtRisk, Effect::Continue(Why::AtRisk)]);
+    }
+
+    #[test]
     fn a_stop_that_takes_too_long_is_ended() {
-        let limits = Limits { stop_timeout: Some(Duration::from_secs(5)), deadline: None };
+        let limits = Limits { stop_timeout: Some(Duration::from_secs(5)), ..Limits::default() };
         let mut stop = leased(limits);
         stop.handle(Happening::Signal("SIGINT"), true, at(1.0));
         assert_eq!(stop.wake_at(), Some(at(6.0)));
@@ -442,12 +553,25 @@ mod tests {
 
     #[test]
     fn a_deadline_interrupts_once() {
-        let limits = Limits { stop_timeout: None, deadline: Some(at(7.0)) };
+        let limits = Limits { deadline: Some(at(7.0)), ..Limits::default() };
         let mut stop = leased(limits);
         assert_eq!(stop.wake_at(), Some(at(7.0)));
         assert_eq!(stop.handle(Happening::Tick, false, at(7.0)), [Effect::Interrupt(Why::Deadline)]);
         assert_eq!(stop.handle(Happening::Tick, false, at(8.0)), []);
         let effects = stop.handle(Happening::Signal("SIGTERM"), false, at(8.0));
         assert_eq!(effects, [Effect::Signal("SIGTERM", SignalAction::Swallowed)]);
+    }
+
+    #[test]
+    fn credentials_that_run_out_interrupt_once_unless_they_are_renewed() {
+        let mut stop = leased(Limits::default());
+        assert_eq!(stop.handle(Happening::Credentials(Some(at(7.0))), false, at(1.0)), []);
+        assert_eq!(stop.wake_at(), Some(at(7.0)));
+        assert_eq!(stop.handle(Happening::Credentials(Some(at(9.0))), false, at(6.0)), []);
+        assert_eq!(stop.handle(Happening::Tick, false, at(8.0)), []);
+        assert_eq!(stop.handle(Happening::Tick, false, at(9.0)), [Effect::Interrupt(Why::Expiry)]);
+        assert_eq!(stop.handle(Happening::Tick, false, at(10.0)), []);
+        assert_eq!(stop.reason(), Some(Why::Expiry));
+        assert!(!stop.lease_failed());
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn of_child(ended: Ended, stop: &Stop) -> Verdict {
     }
     let outcome = match (code, stop.reason()) {
         (0, _) => "succeeded",
-        (_, Some(Why::Signal(_) | Why::Deadline)) => "cancelled",
+        (_, Some(Why::Signal(_) | Why::Deadline | Why::Expiry)) => "cancelled",
         _ => "failed",
     };
     Verdict { exit_code: code, outcome, ending }

@@ -9,13 +9,19 @@
     reason = "a test ends by panicking, and looks at real clocks"
 )]
 
+mod chaos;
+mod child;
 mod cli_directory;
 mod cli_file;
 mod cli_find;
 mod cli_folder;
 mod cli_log_file;
+mod credentials;
+mod e2e;
+mod guardian;
 mod lease_sim;
 mod rescue;
+mod signals;
 mod state_lock;
 mod store_contract;
 mod support;

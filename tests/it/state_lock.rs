@@ -107,7 +107,7 @@ resource "terraform_data" "slow" {{
     /// The process id of the newest child of tfguard.
     fn terraform_pid(&self) -> u32 {
         let started =
-            self.log().lines().filter(|line| line.contains(r#""type":"child_started""#)).last().map(|line| {
+            self.log().lines().rfind(|line| line.contains(r#""type":"child_started""#)).map(|line| {
                 serde_json::from_str::<serde_json::Value>(line).unwrap()["pid"].as_u64().unwrap()
             });
         u32::try_from(started.unwrap()).unwrap()

@@ -33,6 +33,8 @@ impl Session {
         self.intent = Intent::Leave(Leaving { ending, then, until });
         match self.view.clone() {
             Some(view) => self.decide_leave(view, now),
+            // Whoever goes on for a dead process holds a lock whose record it has not seen yet.
+            None if held => self.send_read(now),
             // Nothing was ever read, so nothing was ever written.
             None => self.out(),
         }
@@ -76,5 +78,45 @@ impl Finish {
     /// Whether the record is known not to show us any more.
     pub fn is_clean(&self) -> bool {
         !matches!(self, Self::Stranded | Self::Unreachable | Self::Refused)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Answer, Output, Params, Request, Tenure, Wait};
+    use super::*;
+    use crate::lease::time::{Instant, Lease};
+    use crate::lease::transition::Candidate;
+    use crate::lease::{Identity, Mode, Outcome};
+
+    /// A supervisor that was killed while no child ran: its guardian has nothing to wait for and
+    /// releases before the first look at the record has come back.
+    #[test]
+    fn a_resumed_lock_is_released_in_the_record_and_not_only_in_words() {
+        let now = Now { mono: Instant::from_nanos(1_000_000_000), wall: jiff::Timestamp::UNIX_EPOCH };
+        let candidate = Candidate {
+            session: "s".into(),
+            mode: Mode::Exclusive,
+            changes: true,
+            lease: Lease::default(),
+            asked_at: now.wall,
+            identity: Identity::default(),
+        };
+        let record = transition::acquire(None, &candidate, now.wall).unwrap();
+        let own = record.holder("s").unwrap().clone();
+        let second = Duration::from_secs(1);
+        let params =
+            Params { candidate, nonce: "n".into(), wait: Wait::Not, reach: second, release: second, seed: 1 };
+        let mut session = Session::resume(params, Tenure { own, base: now.mono }, now);
+        session.release(Ending::new(Outcome::Crashed, None), now);
+        let sent: Vec<Output> = std::iter::from_fn(|| session.poll()).collect();
+        let reads = |output: &Output| matches!(output, Output::Send { request: Request::Read, .. });
+        assert!(sent.iter().all(reads), "{sent:?}");
+        session.answered(Answer::Read(Some(record)), now);
+        let written = std::iter::from_fn(|| session.poll()).find_map(|output| match output {
+            Output::Send { request: Request::Write { record, .. }, .. } => Some(record),
+            _ => None,
+        });
+        assert!(written.is_some_and(|record| record.is_free()), "the holder was not taken out");
     }
 }

@@ -63,11 +63,6 @@ impl Plan {
     pub(super) fn wait(self, wait: Wait) -> Self {
         Self { wait, ..self }
     }
-
-    /// The same with a lease of this many seconds.
-    pub(super) fn lease(self, seconds: u64) -> Self {
-        Self { lease: Duration::from_secs(seconds), ..self }
-    }
 }
 
 /// The child of a run.
@@ -104,6 +99,8 @@ pub(super) struct Actor {
     pub(super) request: u64,
     /// Number of writes sent.
     pub(super) writes: u64,
+    /// It has seen that somebody holds the lock.
+    pub(super) seen: bool,
     /// Its child.
     pub(super) child: Child,
     /// Everything it was told, and when.
@@ -139,6 +136,7 @@ impl Actor {
             session: None,
             request: 0,
             writes: 0,
+            seen: false,
             child: Child::None,
             notices: Vec::new(),
             finished: None,

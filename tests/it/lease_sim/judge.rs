@@ -214,9 +214,10 @@ impl Judge {
             }
             match stayed.first() {
                 Some(group) if holder.mode == Mode::Shared && group.mode == Mode::Shared => {
-                    if holder.generation != group.generation {
-                        return Err(format!("{name} joined a group and has another generation"));
-                    }
+                    let joined = holder.generation == group.generation;
+                    joined
+                        .then_some(())
+                        .ok_or(format!("{name} joined a group and has another generation"))?;
                 }
                 Some(other) => return Err(format!("{name} came beside {}", other.session)),
                 None if holder.generation <= self.generation => {

@@ -8,7 +8,9 @@
 
 mod actor;
 mod clock;
+mod faults;
 mod judge;
 mod network;
+mod queueing;
 mod seeds;
 mod world;

@@ -97,8 +97,10 @@ impl World {
             }
         }
         world.at(CALM, Event::Calm);
-        // The one who comes last finds out whether the lock can still be had.
-        world.add(Plan::new(CALM + rng.u64(0..SEC)).work(MS));
+        // The one who comes last finds out whether the lock can still be had. It has seen no
+        // holder, so it must not come while one may still have to put its record back.
+        let last = if vanishing { CALM + 80 * SEC } else { CALM + rng.u64(0..SEC) };
+        world.add(Plan::new(last).work(MS));
         world
     }
 

@@ -8,7 +8,7 @@ use tfguard::lease::transition::{self, Ending};
 use tfguard::lease::{Intervention, Outcome, Record};
 
 use super::actor::{Actor, Child, Plan};
-use super::clock::{LocalClock, Nanos};
+use super::clock::{LocalClock, MS, Nanos};
 use super::judge::{Author, Judge, Verdict};
 use super::network::{Fate, Network};
 
@@ -63,8 +63,6 @@ pub(super) struct Outage {
 pub(super) struct Sent<'a> {
     /// Who sends it.
     pub(super) who: usize,
-    /// When.
-    pub(super) now: Nanos,
     /// What, with the record it would write.
     pub(super) what: &'a Request,
 }
@@ -165,6 +163,25 @@ impl World {
         }
     }
 
+    /// One supervisor cannot reach the store for a while.
+    pub(super) fn cut_off(&mut self, who: usize, from: Nanos, until: Nanos) {
+        self.outages.push(Outage { from, until, who: Some(who), says_so: false });
+    }
+
+    /// Does this, and fails the test with the last events if a rule was broken.
+    pub(super) fn check(&mut self, go: impl FnOnce(&mut Self) -> Verdict) {
+        self.trace.get_or_insert_default();
+        let verdict = go(self);
+        assert!(verdict.is_ok(), "{}{}", self.story(), verdict.unwrap_err());
+    }
+
+    /// Everybody gets through in this time, no rule is broken, and the lock is free at the end.
+    pub(super) fn succeeds(&mut self, limit: Nanos) {
+        self.check(|world| world.run_until_over(limit));
+        let record = self.record.as_ref().unwrap();
+        assert!(record.is_free() && record.queue.is_empty(), "{record:?}");
+    }
+
     /// The last events, for a failure's message.
     pub(super) fn story(&self) -> String {
         let mut story = String::new();
@@ -249,9 +266,15 @@ impl World {
         }
     }
 
-    /// The record goes, and with it every write-on-absence that was sent before and has not
+    /// The record goes, once everyone has seen that it was held: those who have not cannot know,
+    /// and the protocol promises nothing for them. With it goes every write-on-absence that was sent before and has not
     /// landed: no protocol can tell the second absence from the first one.
     fn delete(&mut self) {
+        let innocent = |actor: &Actor| !actor.is_over() && actor.session.is_some() && !actor.seen;
+        if self.record.is_none() || self.actors.iter().any(innocent) {
+            self.at(self.now + 50 * MS, Event::Delete);
+            return;
+        }
         self.record = None;
         self.events.retain(|_, event| {
             !matches!(event, Event::Land { what: Request::Write { expected: None, .. }, .. })
@@ -295,6 +318,7 @@ impl World {
             Event::Answer { request, answer, .. } if request == actor.request => {
                 // Answered: a timeout of the same request comes too late now.
                 actor.request += 1;
+                actor.seen |= shows_holder(&answer);
                 session.answered(answer, now);
             }
             Event::Wake(_) if actor.wake == Some(self.now) => {
@@ -450,7 +474,7 @@ impl World {
         let clock: LocalClock = actor.plan.clock;
         let late = Answer::Failed { refused: false, transient: true };
         self.at(self.now + clock.span(timeout), Event::Answer { who, request, answer: late });
-        let sent = Sent { who, now: self.now, what: &what };
+        let sent = Sent { who, what: &what };
         let scripted = self.script.as_mut().and_then(|script| script(&sent));
         let fate = scripted.unwrap_or_else(|| self.network.draw(&mut self.rng));
         self.note(|| format!("  s{who}: request {request} {fate:?}"));
@@ -497,5 +521,15 @@ impl World {
         let after = self.record.as_ref().unwrap();
         self.judge.landed(self.now, Author::Session(&self.actors[who].name), before.as_ref(), after)?;
         Ok(Answer::Written)
+    }
+}
+
+fn shows_holder(answer: &Answer) -> bool {
+    match answer {
+        Answer::Read(record) | Answer::Conflict(record) => {
+            record.as_ref().is_some_and(|record| !record.is_free())
+        }
+        Answer::Written => true,
+        Answer::Failed { .. } => false,
     }
 }

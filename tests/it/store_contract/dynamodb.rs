@@ -19,6 +19,7 @@ pub(super) fn config(endpoint: &str, table: &str) -> DynamoConfig {
         region: Some("eu-west-1".into()),
         endpoint_url: Some(endpoint.into()),
         profile: None,
+        role_arn: None,
     }
 }
 

@@ -20,6 +20,10 @@ pub(crate) enum Fault {
     Garbage(u16, &'static str),
     /// It takes effect; the connection is closed instead of an answer.
     LoseAnswer,
+    /// It is passed on only after this long.
+    Slow(Duration),
+    /// It takes effect at once; its answer comes only after this long.
+    Late(Duration),
     /// It is kept until [`Proxy::release`], and only then passed on. Nobody answers.
     Delay,
 }
@@ -73,9 +77,19 @@ impl Proxy {
         (state.only, state.fault, state.released) = (Some(operation), Some(fault), false);
     }
 
+    /// How many connections were made so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.server.connections()
+    }
+
     /// How many requests for this operation have come so far.
     pub(crate) fn seen(&self, operation: &str) -> usize {
         self.shared.state.lock().unwrap().seen.iter().filter(|(name, _)| name == operation).count()
+    }
+
+    /// How many requests have come so far.
+    pub(crate) fn requests(&self) -> usize {
+        self.shared.state.lock().unwrap().seen.len()
     }
 
     /// The `Authorization` header of every request so far.
@@ -127,6 +141,15 @@ impl Shared {
             Fault::LoseAnswer => {
                 forward(&self.engine, request);
                 Reply::Close
+            }
+            Fault::Slow(pause) => {
+                std::thread::sleep(pause);
+                forward(&self.engine, request).map_or(Reply::Close, Reply::Bytes)
+            }
+            Fault::Late(pause) => {
+                let reply = forward(&self.engine, request).map_or(Reply::Close, Reply::Bytes);
+                std::thread::sleep(pause);
+                reply
             }
             Fault::Delay => self.delay(request),
         }

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 /// A request as it came, head and body.
@@ -50,6 +50,7 @@ pub(crate) fn answer(status: u16, body: &str) -> Reply {
 pub(crate) struct Server {
     address: SocketAddr,
     stop: Arc<AtomicBool>,
+    accepted: Arc<AtomicUsize>,
     accepting: Option<JoinHandle<()>>,
 }
 
@@ -59,18 +60,26 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&accepted);
         let handler = Arc::new(handler);
         let accepting = std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if stopped.load(Ordering::SeqCst) {
                     return;
                 }
+                counter.fetch_add(1, Ordering::SeqCst);
                 let handler = Arc::clone(&handler);
                 // Ends when its client hangs up.
                 std::thread::spawn(move || serve(stream.unwrap(), &*handler));
             }
         });
-        Self { address, stop, accepting: Some(accepting) }
+        Self { address, stop, accepted, accepting: Some(accepting) }
+    }
+
+    /// How many connections were made so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.accepted.load(Ordering::SeqCst)
     }
 
     pub(crate) fn endpoint(&self) -> String {

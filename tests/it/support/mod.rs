@@ -6,3 +6,8 @@ pub(crate) mod folder;
 pub(crate) mod http;
 pub(crate) mod isolated;
 pub(crate) mod moto;
+pub(crate) mod processes;
+pub(crate) mod project;
+#[cfg(target_os = "linux")]
+pub(crate) mod pty;
+pub(crate) mod run;

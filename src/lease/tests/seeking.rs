@@ -1,0 +1,234 @@
+//! Getting the lock, or not.
+
+use std::time::Duration;
+
+use super::super::record::{MAX_WAITERS, Mode, Outcome, Phase, Record};
+use super::super::session::{Answer, Finish, Notice, Wait};
+use super::super::transition::{Ending, confirm, evict, release, renew};
+use super::driver::{Driver, ME, params};
+use super::{LEASE, candidate, exclusive, holders, queue, record_of, wall};
+
+const GOOD: Ending = Ending::new(Outcome::Released, Some(0));
+const PATIENCE: f64 = 1.1 * LEASE as f64;
+
+/// A record whose holders' last sign of life is this many seconds old.
+fn aged(mut record: Record, seconds: i64) -> Record {
+    for holder in &mut record.holders {
+        holder.renewed_at = wall(-seconds);
+    }
+    record
+}
+
+#[test]
+fn who_does_not_wait_is_told_at_once_that_a_live_one_holds() {
+    let mut me = Driver::new(Some(record_of(&[exclusive("a")])), Wait::Not);
+    me.serve();
+    assert!(matches!(&me.finish, Some(Finish::Held(holders)) if holders[0].session == "a"));
+    assert_eq!(queue(me.store.as_ref().unwrap()), [""; 0]);
+}
+
+#[test]
+fn who_does_not_wait_takes_over_from_the_dead_after_its_patience() {
+    for wait in [Wait::Not, Wait::AtMost(Duration::from_secs(5))] {
+        let mut me = Driver::new(Some(aged(record_of(&[exclusive("a")]), 61)), wait);
+        me.until(PATIENCE - 0.1, Driver::serve);
+        assert_eq!((&me.finish, holders(me.store.as_ref().unwrap())), (&None, vec!["a"]));
+        me.until(PATIENCE + 2.0, Driver::serve);
+        assert_eq!(holders(me.store.as_ref().unwrap()), [ME]);
+        assert!(me.notices.iter().any(|notice| matches!(
+            notice,
+            Notice::Acquired { previous: Some(last), .. } if last.outcome == Outcome::Expired
+        )));
+    }
+}
+
+#[test]
+fn who_does_not_wait_gives_up_at_the_first_new_beat() {
+    for wait in [Wait::Not, Wait::AtMost(Duration::from_secs(5))] {
+        let mut me = Driver::new(Some(aged(record_of(&[exclusive("a")]), 61)), wait);
+        me.until(20.0, Driver::serve);
+        assert_eq!(me.finish, None);
+        me.rival(|record| renew(record, "a", wall(20)));
+        me.until(23.0, Driver::serve);
+        assert!(matches!(me.finish, Some(Finish::Held(_))), "{:?}", me.finish);
+    }
+}
+
+#[test]
+fn a_wait_that_is_shorter_than_the_patience_ends_behind_a_live_one() {
+    let mut me = Driver::new(Some(record_of(&[exclusive("a")])), Wait::AtMost(Duration::from_secs(5)));
+    me.until(4.9, Driver::serve);
+    assert_eq!(queue(me.store.as_ref().unwrap()), [ME]);
+    me.until(5.1, Driver::serve);
+    assert!(matches!(me.finish, Some(Finish::Held(_))));
+    assert_eq!(queue(me.store.as_ref().unwrap()), [""; 0]);
+}
+
+#[test]
+fn no_time_at_all_still_takes_over_from_the_dead() {
+    let mut me = Driver::new(Some(aged(record_of(&[exclusive("a")]), 61)), Wait::AtMost(Duration::ZERO));
+    me.until(PATIENCE + 2.0, Driver::serve);
+    assert_eq!(holders(me.store.as_ref().unwrap()), [ME]);
+}
+
+#[test]
+fn one_failed_look_does_not_end_the_watch_over_a_dead_holder() {
+    let mut me = Driver::new(Some(aged(record_of(&[exclusive("a")]), 61)), Wait::Not);
+    me.until(10.0, Driver::serve);
+    me.until(12.0, Driver::fail);
+    assert_eq!(me.finish, None);
+    me.until(PATIENCE + 2.0, Driver::serve);
+    assert_eq!(holders(me.store.as_ref().unwrap()), [ME]);
+}
+
+#[test]
+fn an_unreachable_store_is_tried_for_as_long_as_was_said() {
+    let mut me = Driver::new(None, Wait::Forever);
+    me.until(59.0, Driver::fail);
+    assert_eq!(me.finish, None);
+    me.until(63.0, Driver::fail);
+    assert_eq!(me.finish, Some(Finish::Unreachable));
+}
+
+#[test]
+fn an_outage_does_not_prolong_the_wait() {
+    let holder = Some(record_of(&[exclusive("a")]));
+    let mut me = Driver::new(holder, Wait::AtMost(Duration::from_secs(30)));
+    me.until(25.0, Driver::serve);
+    me.until(33.0, Driver::fail);
+    assert!(matches!(me.session.deadline(), Some(_) | None) && me.finish.is_none(), "it tries to leave");
+    me.until(38.0, Driver::fail);
+    assert_eq!(me.finish, Some(Finish::Unreachable));
+}
+
+#[test]
+fn a_store_that_says_no_is_not_asked_again() {
+    let mut me = Driver::new(None, Wait::Forever);
+    me.answer(Answer::Failed { refused: true, transient: false });
+    assert_eq!(me.finish, Some(Finish::Refused));
+}
+
+#[test]
+fn a_full_queue_turns_away_behind_a_live_holder() {
+    let mut crowd = vec![exclusive("a")];
+    crowd.extend((0..MAX_WAITERS).map(|n| exclusive(&format!("w{n}"))));
+    let mut me = Driver::new(Some(record_of(&crowd)), Wait::Forever);
+    me.serve();
+    assert_eq!(me.finish, Some(Finish::QueueFull));
+}
+
+#[test]
+fn a_full_queue_of_the_dead_is_taken_over() {
+    let mut crowd = vec![exclusive("a")];
+    crowd.extend((0..MAX_WAITERS).map(|n| exclusive(&format!("w{n}"))));
+    let mut me = Driver::new(Some(aged(record_of(&crowd), 61)), Wait::Forever);
+    me.until(PATIENCE + 5.0, Driver::serve);
+    assert_eq!(me.finish, None);
+    let record = me.store.as_ref().unwrap();
+    assert_eq!(holders(record), ["w0"]);
+    assert_eq!(queue(record).last(), Some(&ME));
+}
+
+#[test]
+fn a_grant_is_confirmed_before_the_lock_is_said_to_be_ours() {
+    let mut me = Driver::new(Some(record_of(&[exclusive("a")])), Wait::Forever);
+    me.until(1.0, Driver::serve);
+    me.rival(|record| release(record, "a", &GOOD, wall(1)));
+    while me.is_idle() {
+        me.skip(0.05);
+        me.tick();
+    }
+    me.serve();
+    assert_eq!(me.writing().holder(ME).unwrap().phase, Phase::Active);
+    assert!(!me.notices.iter().any(|notice| matches!(notice, Notice::Acquired { .. })));
+    me.serve();
+    assert!(me.notices.iter().any(|notice| matches!(notice, Notice::Acquired { .. })));
+}
+
+#[test]
+fn a_confirmation_whose_answer_was_lost_is_recognised_and_counted_from_its_first_send() {
+    let mut me = Driver::new(Some(record_of(&[exclusive("a")])), Wait::Forever);
+    me.until(1.0, Driver::serve);
+    me.rival(|record| release(record, "a", &GOOD, wall(1)));
+    while me.is_idle() {
+        me.skip(0.05);
+        me.tick();
+    }
+    me.serve();
+    let sent = me.now().mono;
+    me.skip(2.0);
+    me.serve_unheard();
+    me.rival(|record| super::super::transition::acquire(Some(record), &exclusive("z"), wall(4)).unwrap());
+    me.until(me.seconds() + 1.0, Driver::serve);
+    let deadlines = me.session.deadlines().unwrap();
+    assert_eq!(deadlines.end.since(sent), Duration::from_secs(LEASE));
+    assert_eq!(me.store.as_ref().unwrap().holder(ME).unwrap().beat, 1);
+}
+
+#[test]
+fn a_grant_that_was_never_seen_is_told_of_as_missed() {
+    let mut me = Driver::new(Some(record_of(&[exclusive("a"), exclusive("b")])), Wait::Forever);
+    me.until(1.0, Driver::serve);
+    assert_eq!(queue(me.store.as_ref().unwrap()), ["b", ME]);
+    // Stopped for a long time, it is granted the lock and loses it.
+    me.rival(|record| release(record, "a", &GOOD, wall(1)));
+    me.rival(|record| evict(record, &["b".into()], &exclusive("z"), wall(20)));
+    assert_eq!(holders(me.store.as_ref().unwrap()), [ME]);
+    me.rival(|record| super::super::transition::acquire(Some(record), &exclusive("z"), wall(21)).unwrap());
+    me.rival(|record| evict(record, &[ME.into()], &exclusive("z"), wall(40)));
+    me.rival(|record| confirm(record, &exclusive("z"), wall(41)));
+    me.skip(40.0);
+    me.until(me.seconds() + 2.0, Driver::serve);
+    assert!(me.notices.contains(&Notice::GrantMissed));
+    assert_eq!(queue(me.store.as_ref().unwrap()), [ME]);
+}
+
+#[test]
+fn an_absent_record_is_waited_out_by_the_lease_also_when_the_holder_was_seen_as_granted() {
+    let granted = release(&record_of(&[exclusive("a"), exclusive("b")]), "a", &GOOD, wall(0));
+    let mut me = Driver::new(Some(granted.sealed("x".into(), wall(0))), Wait::Forever);
+    me.serve();
+    me.serve();
+    // The holder confirms unseen, and the record is deleted under it.
+    me.store = None;
+    me.until(PATIENCE, Driver::serve);
+    assert_eq!(me.store, None);
+    me.until(PATIENCE + 2.0, Driver::serve);
+    assert_eq!(holders(me.store.as_ref().unwrap()), [ME]);
+}
+
+#[test]
+fn a_record_emptied_by_a_leaver_is_not_a_free_lock() {
+    let mut me = Driver::new(Some(record_of(&[exclusive("a")])), Wait::Forever);
+    me.until(1.0, Driver::serve);
+    me.store = Some(Record::new(wall(1)).sealed("leaver/1".into(), wall(1)));
+    me.until(PATIENCE, Driver::serve);
+    assert!(me.store.as_ref().unwrap().is_free());
+    me.until(PATIENCE + 3.0, Driver::serve);
+    assert_eq!(holders(me.store.as_ref().unwrap()), [ME]);
+}
+
+#[test]
+fn the_generation_keeps_rising_after_a_deletion() {
+    let mut record = record_of(&[exclusive("a")]);
+    record.generation += 1_000_000;
+    record.holders[0].generation += 1_000_000;
+    let before = record.generation;
+    let mut me = Driver::new(Some(record), Wait::Forever);
+    me.until(1.0, Driver::serve);
+    me.store = None;
+    me.until(PATIENCE + 3.0, Driver::serve);
+    assert!(me.store.as_ref().unwrap().holder(ME).unwrap().generation > before);
+
+    let fresh = record_of(&[exclusive("f")]);
+    assert!(fresh.generation > u64::try_from(wall(0).as_second()).unwrap());
+}
+
+#[test]
+fn a_reader_that_does_not_wait_joins_readers() {
+    let readers = record_of(&[candidate("r", Mode::Shared)]);
+    let mut me = Driver::of(params(candidate(ME, Mode::Shared), Wait::Not), Some(readers));
+    me.serve();
+    me.serve();
+    assert_eq!(holders(me.store.as_ref().unwrap()), ["r", ME]);
+}

@@ -1,0 +1,148 @@
+//! What is going to happen, drawn from a seed.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use crate::guardian::stage::Over;
+use crate::support::fault::Fault;
+
+/// A scene. Times count from its beginning.
+#[derive(Debug)]
+pub(super) struct Scene {
+    pub(super) over: Over,
+    pub(super) contenders: Vec<Contender>,
+    pub(super) trouble: Option<Trouble>,
+}
+
+/// One run.
+#[derive(Debug)]
+pub(super) struct Contender {
+    pub(super) name: String,
+    pub(super) start: Duration,
+    /// How long its provisioner works, in seconds.
+    pub(super) work: f64,
+    pub(super) quirk: Quirk,
+    /// What is done to it, and when.
+    pub(super) blow: Option<(Duration, Blow)>,
+}
+
+/// What is odd about a run from the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quirk {
+    None,
+    Json,
+    /// The reader of its stdout goes away.
+    StdoutClosed,
+    /// Its log file is on a full disk.
+    LogFull,
+}
+
+/// What is done to a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Blow {
+    /// SIGKILL to the supervisor.
+    Supervisor,
+    /// SIGKILL to the guardian.
+    Guardian,
+    /// SIGKILL to both; Terraform is spared.
+    Both,
+    /// SIGKILL to Terraform.
+    Terraform,
+    /// SIGKILL to Terraform's process group.
+    Group,
+    /// SIGKILL to all of it: the machine dies.
+    Everything,
+    /// SIGTERM to the supervisor.
+    Stop,
+    /// SIGTERM to all of it, as some runners do.
+    StopEverybody,
+    /// SIGSTOP to the supervisor, for longer than the lease.
+    Freeze,
+    /// SIGSTOP to the guardian, for longer than the lease.
+    FreezeGuardian,
+}
+
+/// How long a frozen process is frozen.
+pub(super) const FROZEN: Duration = Duration::from_secs(12);
+
+/// Something between all the runs and their store.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    pub(super) at: Duration,
+    pub(super) lasts: Duration,
+    /// Over files: somebody has the store's file locked instead.
+    pub(super) fault: Fault,
+}
+
+impl Scene {
+    pub(super) fn from_seed(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let over = if rng.bool() { Over::Local } else { Over::Dynamo };
+        let contenders = (0..rng.usize(2..=3)).map(|number| Contender::draw(number, &mut rng)).collect();
+        let trouble = (rng.f64() < 0.35).then(|| Trouble::draw(&mut rng));
+        Self { over, contenders, trouble }
+    }
+
+    /// Whether a run may end with Terraform's state lock left behind: Terraform itself was killed,
+    /// or was left without a reader.
+    pub(super) fn may_lock_state(&self) -> bool {
+        let kills = [Blow::Terraform, Blow::Group, Blow::Everything, Blow::Both];
+        self.contenders.iter().any(|contender| contender.was_hit_by(&kills))
+    }
+}
+
+impl Contender {
+    fn draw(number: usize, rng: &mut Rng) -> Self {
+        let blow = match rng.usize(0..24) {
+            0..=4 => Some(Blow::Supervisor),
+            5 | 6 => Some(Blow::Guardian),
+            7 | 8 => Some(Blow::Both),
+            9 | 10 => Some(Blow::Terraform),
+            11 => Some(Blow::Group),
+            12 | 13 => Some(Blow::Everything),
+            14 | 15 => Some(Blow::Stop),
+            16 | 17 => Some(Blow::StopEverybody),
+            18 => Some(Blow::Freeze),
+            19 => Some(Blow::FreezeGuardian),
+            _ => None,
+        };
+        let quirk = match rng.usize(0..10) {
+            0 => Quirk::StdoutClosed,
+            1 => Quirk::LogFull,
+            2 | 3 => Quirk::Json,
+            _ => Quirk::None,
+        };
+        Self {
+            name: format!("run{number}"),
+            start: milliseconds(rng, 0..1000),
+            work: rng.f64() * 2.5,
+            quirk,
+            blow: blow.map(|blow| (milliseconds(rng, 0..4500), blow)),
+        }
+    }
+
+    pub(super) fn was_hit_by(&self, blows: &[Blow]) -> bool {
+        self.blow.is_some_and(|(_, blow)| blows.contains(&blow))
+    }
+}
+
+impl Trouble {
+    fn draw(rng: &mut Rng) -> Self {
+        let at = milliseconds(rng, 0..4000);
+        let lasts = milliseconds(rng, 500..12_000);
+        let fault = match rng.usize(0..7) {
+            0 | 1 => Fault::Hang,
+            2 => Fault::Close,
+            3 => Fault::Error(500, "InternalServerError", "The request could not be processed."),
+            4 => Fault::Slow(milliseconds(rng, 100..1500)),
+            5 => Fault::Late(Duration::from_millis(1500)),
+            _ => Fault::LoseAnswer,
+        };
+        Self { at, lasts, fault }
+    }
+}
+
+fn milliseconds(rng: &mut Rng, range: std::ops::Range<u64>) -> Duration {
+    Duration::from_millis(rng.u64(range))
+}

@@ -1,0 +1,8 @@
+//! Credentials, from outside: the program itself, with issuers and services that are stubs on
+//! loopback, and the real engine behind them.
+
+mod heartbeat;
+mod program;
+mod role;
+mod session;
+mod stubs;

@@ -1,0 +1,160 @@
+//! Where the locks of a test live, and what stands there.
+
+use serde_json::{Map, Value, json};
+
+use crate::support::dynamo::{Engine, Shape};
+use crate::support::folder::Folder;
+use crate::support::project::Project;
+use crate::support::run::{Run, Started};
+
+/// The lock that every test takes, in a store of its own.
+pub(super) const LOCK: &str = "e2e";
+/// The table of [`Locks::dynamodb`].
+pub(super) const TABLE: &str = "locks";
+
+/// A store of the test's own.
+pub(super) enum Locks {
+    Local(Folder),
+    Dynamodb(Engine),
+}
+
+impl Locks {
+    pub(super) fn local() -> Self {
+        Self::Local(Folder::new())
+    }
+
+    pub(super) fn dynamodb() -> Self {
+        let engine = Engine::start();
+        engine.create_table(TABLE, Shape::Right);
+        Self::Dynamodb(engine)
+    }
+
+    /// A run that uses this store and [`LOCK`], and whatever it starts does too.
+    pub(super) fn run(&self, project: &Project) -> Run {
+        let run = Run::new(project).env("TFGUARD_LOCK", LOCK);
+        match self {
+            Self::Local(folder) => {
+                run.env("TFGUARD_STORE", "local").env("TFGUARD_LOCAL_DIR", folder.path().join("locks"))
+            }
+            Self::Dynamodb(engine) => {
+                let run = run.env("TFGUARD_STORE", "dynamodb").env("TFGUARD_TABLE", TABLE);
+                run.env("TFGUARD_ENDPOINT_URL", &engine.endpoint)
+            }
+        }
+    }
+
+    /// A run that holds the lock until its standard input ends. It holds it when this returns.
+    pub(super) fn hold(&self, project: &Project) -> Started {
+        self.hold_with(project, &[])
+    }
+
+    /// As [`Locks::hold`], with options.
+    pub(super) fn hold_with(&self, project: &Project, options: &[&str]) -> Started {
+        let run = self.run(project).args(["exec"]).args(options).args(["--", "cat"]);
+        let mut holder = run.stdin_open().start();
+        holder.wait_for("child_started");
+        holder
+    }
+
+    /// The record of [`LOCK`], whatever it is.
+    pub(super) fn record(&self) -> Option<Value> {
+        match self {
+            Self::Local(folder) => {
+                let text = std::fs::read_to_string(folder.path().join("locks/e2e.json")).ok()?;
+                Some(serde_json::from_str(&text).unwrap())
+            }
+            Self::Dynamodb(engine) => {
+                engine.get(TABLE, &format!("tfguard:{LOCK}")).map(|item| plain_item(&item))
+            }
+        }
+    }
+
+    /// The record of a lock that somebody has held before.
+    #[track_caller]
+    pub(super) fn free_record(&self) -> Value {
+        let record = self.record().unwrap();
+        assert_eq!(record["holders"], json!([]), "{record}");
+        assert_eq!(record["queue"], json!([]), "{record}");
+        record
+    }
+
+    /// How the last run ended: outcome and exit code.
+    #[track_caller]
+    pub(super) fn last(&self) -> (String, Option<i64>) {
+        let last = &self.free_record()["last"];
+        (last["outcome"].as_str().unwrap().to_owned(), last["exit_code"].as_i64())
+    }
+
+    /// Puts a record there, whatever it is.
+    pub(super) fn plant(&self, mut record: Value) {
+        record["LockID"] = format!("tfguard:{LOCK}").into();
+        match self {
+            Self::Local(folder) => {
+                let locks = folder.path().join("locks");
+                std::fs::create_dir_all(&locks).unwrap();
+                std::fs::write(locks.join("e2e.json"), record.to_string()).unwrap();
+            }
+            Self::Dynamodb(engine) => {
+                let fields = record.as_object().unwrap();
+                let item: Map<_, _> =
+                    fields.iter().map(|(name, value)| (name.clone(), attribute(value))).collect();
+                engine.put(TABLE, &Value::Object(item));
+            }
+        }
+    }
+
+    /// All that anybody with access to the store can read, as text.
+    pub(super) fn everything(&self) -> String {
+        match self {
+            Self::Local(folder) => {
+                let files = std::fs::read_dir(folder.path().join("locks")).unwrap();
+                files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect()
+            }
+            Self::Dynamodb(engine) => engine.scan(TABLE).iter().map(Value::to_string).collect(),
+        }
+    }
+}
+
+/// Each test once over local files and once over DynamoDB.
+macro_rules! over_both_stores {
+    ($($name:ident),+ $(,)?) => {
+        mod local {
+            $(#[test] fn $name() { super::$name(&crate::e2e::locks::Locks::local()); })+
+        }
+        mod dynamodb {
+            $(#[test] fn $name() { super::$name(&crate::e2e::locks::Locks::dynamodb()); })+
+        }
+    };
+}
+pub(super) use over_both_stores;
+
+fn attribute(value: &Value) -> Value {
+    match value {
+        Value::Null => json!({ "NULL": true }),
+        Value::Bool(bool) => json!({ "BOOL": bool }),
+        Value::Number(number) => json!({ "N": number.to_string() }),
+        Value::String(text) => json!({ "S": text }),
+        Value::Array(list) => json!({ "L": list.iter().map(attribute).collect::<Vec<_>>() }),
+        Value::Object(fields) => {
+            let fields: Map<_, _> =
+                fields.iter().map(|(name, value)| (name.clone(), attribute(value))).collect();
+            json!({ "M": fields })
+        }
+    }
+}
+
+fn plain_item(item: &Value) -> Value {
+    let fields = item.as_object().unwrap().iter().map(|(name, value)| (name.clone(), plain(value)));
+    Value::Object(fields.collect())
+}
+
+fn plain(attribute: &Value) -> Value {
+    let (kind, value) = attribute.as_object().unwrap().iter().next().unwrap();
+    match kind.as_str() {
+        "NULL" => Value::Null,
+        "N" => serde_json::from_str(value.as_str().unwrap()).unwrap(),
+        "L" => value.as_array().unwrap().iter().map(plain).collect(),
+        "M" => plain_item(value),
+        _ => value.clone(),
+    }
+}

@@ -1,0 +1,18 @@
+//! The whole program from end to end: real Terraform under a real lock, over local files and over
+//! DynamoDB. Signals and terminals have a module of their own.
+
+mod bad_input;
+mod bad_record;
+mod bad_table;
+mod exit_codes;
+mod init;
+mod json;
+mod limits;
+mod locks;
+mod queue;
+mod status;
+mod surroundings;
+mod takeover;
+mod text;
+mod unlock;
+mod volume;

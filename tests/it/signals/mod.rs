@@ -1,0 +1,14 @@
+//! Signals and terminals, end to end: the program itself, with the real Terraform where what
+//! Terraform makes of it matters, and with a puppet that counts where the count matters.
+#![cfg(target_os = "linux")]
+
+mod counted;
+mod frozen;
+mod lease;
+mod processes;
+mod puppet;
+mod shells;
+mod stage;
+mod terminal;
+mod terraform;
+mod waiting;
