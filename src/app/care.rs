@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use super::setup;
-use crate::cli::target::StoreChoice;
 use crate::cli::{Action, Config};
 use crate::identity;
 use crate::lease::{Mode, Pushed};
@@ -24,8 +23,8 @@ pub(super) fn changes(config: &Config, command: &Step) -> bool {
     }
 }
 
-/// What is done for the state around the command.
-pub(super) fn custody(config: &Config, command: &Step) -> Custody {
+/// What is done for the state around the command. `options` name lock and store, for a shell.
+pub(super) fn custody(config: &Config, command: &Step, options: &str) -> Custody {
     let invocation = invocation(command);
     let pushes = match &config.action {
         Action::Exec { .. } => invocation.as_ref().and_then(Invocation::pushes),
@@ -35,7 +34,7 @@ pub(super) fn custody(config: &Config, command: &Step) -> Custody {
     // Neither of them depends on the state, and both are needed to mend it.
     let may_be_unclean = initialises || pushes.is_some();
     Custody {
-        rescue: rescue(config, command, invocation.as_ref()),
+        rescue: rescue(config, command, invocation.as_ref(), options),
         pushes: pushes.map(pushed),
         require_clean: config.require_clean && !may_be_unclean,
         saved_plan: saved_plan(config),
@@ -78,29 +77,36 @@ fn saved_plan(config: &Config) -> SavedPlan {
     }
 }
 
-fn rescue(config: &Config, command: &Step, invocation: Option<&Invocation>) -> rescue::Setting {
+fn rescue(
+    config: &Config,
+    command: &Step,
+    invocation: Option<&Invocation>,
+    options: &str,
+) -> rescue::Setting {
     let chdir = invocation.and_then(|invocation| invocation.chdir.clone());
     let from = match &chdir {
         Some(below) => command.dir.join(below),
         None => command.dir.clone(),
     };
-    let mut push = vec!["tfguard".to_owned(), "exec".to_owned()];
-    let here = std::env::current_dir().is_ok_and(|here| config.directory == here.join(""));
+    let mut words = Vec::new();
+    let here = std::env::current_dir().is_ok_and(|here| config.directory == here);
     if !here {
-        push.extend(["-C".into(), text(&config.directory)]);
+        words.extend(["-C".into(), text(&config.directory)]);
     }
-    push.extend(wish(config));
-    push.push("--".into());
-    push.push(match (invocation, &config.terraform_bin) {
-        // The name by which it is found on PATH again.
+    words.extend(["exec".into(), "--".into()]);
+    words.push(match (invocation, &config.terraform_bin) {
         (_, Some(given)) => text(given),
+        // The name by which it is found on PATH again.
         (Some(_), None) => {
             command.program.file_name().map_or("terraform".into(), |name| text(Path::new(name)))
         }
         (None, None) => "terraform".into(),
     });
-    push.extend(chdir.map(|below| format!("-chdir={}", text(&below))));
-    push.extend(["state".into(), "push".into()]);
+    words.extend(chdir.map(|below| format!("-chdir={}", text(&below))));
+    words.extend(["state".into(), "push".into()]);
+    // Only a NUL cannot be quoted, and none can be in an argument.
+    let words = shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default();
+    let push = format!("tfguard {options} {words}");
     let into = config.rescue_dir.clone().unwrap_or_else(|| config.directory.join(".tfguard/rescue"));
     rescue::Setting {
         into: absolute(&into),
@@ -108,26 +114,6 @@ fn rescue(config: &Config, command: &Step, invocation: Option<&Invocation>) -> r
         push,
         ci: identity::is_ci(&setup::env_text),
     }
-}
-
-/// The options that lead to the same lock, wherever they came from.
-fn wish(config: &Config) -> Vec<String> {
-    let wish = &config.wish;
-    let store = match wish.store {
-        StoreChoice::Auto => None,
-        StoreChoice::Dynamodb => Some("dynamodb".to_owned()),
-        StoreChoice::Local => Some("local".to_owned()),
-    };
-    let options = [
-        ("--lock", wish.lock.as_ref().map(ToString::to_string)),
-        ("--store", store),
-        ("--table", wish.table.clone()),
-        ("--region", wish.region.clone()),
-        ("--endpoint-url", wish.endpoint_url.clone()),
-        ("--profile", wish.profile.clone()),
-        ("--local-dir", wish.local_dir.as_deref().map(text)),
-    ];
-    options.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value?])).flatten().collect()
 }
 
 fn absolute(path: &Path) -> std::path::PathBuf {

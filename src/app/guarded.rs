@@ -145,8 +145,8 @@ async fn plan(
         json: config.log.format == Format::Json,
         log_file: config.log.file.clone(),
     };
+    let options = target.options();
     Ok(Plan {
-        options: target.options(),
         name: target.lock,
         store,
         candidate,
@@ -161,8 +161,9 @@ async fn plan(
             on_lease_lost: config.on_lease_lost,
             deadline: config.deadline.map(|deadline| started.mono + deadline),
         },
+        custody: care::custody(config, &command, &options),
+        options,
         credentials: (config.credentials, outlook),
-        custody: care::custody(config, &command),
         first,
         command,
         inherited,

@@ -226,14 +226,6 @@ pub struct Options {
     /// Stop the child gracefully this long after the start [TFGUARD_DEADLINE] [default: never]
     #[arg(long, value_name = "D", help_heading = "Child")]
     pub deadline: Option<String>,
-    /// Start nothing when the child's AWS credentials are known to expire sooner; 77
-    /// [TFGUARD_MIN_SESSION] [default: not checked]
-    #[arg(long, value_name = "D", help_heading = "Child")]
-    pub min_session: Option<String>,
-    /// Stop the child gracefully this long before its AWS credentials are known to expire
-    /// [TFGUARD_STOP_BEFORE_EXPIRY] [default: only warn]
-    #[arg(long, value_name = "D", help_heading = "Child")]
-    pub stop_before_expiry: Option<String>,
     /// Where an errored.tfstate is moved that Terraform leaves when it cannot write the state
     /// [TFGUARD_RESCUE_DIR] [default: .tfguard/rescue in the working directory]
     #[arg(long, value_name = "DIR", help_heading = "State")]
@@ -247,6 +239,14 @@ pub struct Options {
     /// a note beside it, FILE.tfguard.json: keep the two together
     #[arg(long, help_heading = "State")]
     pub allow_stale_plan: bool,
+    /// Start nothing when the child's AWS credentials are known to expire sooner; 77
+    /// [TFGUARD_MIN_SESSION] [default: not checked]
+    #[arg(long, value_name = "D", help_heading = "Child")]
+    pub min_session: Option<String>,
+    /// Stop the child gracefully this long before its AWS credentials are known to expire
+    /// [TFGUARD_STOP_BEFORE_EXPIRY] [default: only warn]
+    #[arg(long, value_name = "D", help_heading = "Child")]
+    pub stop_before_expiry: Option<String>,
     /// Terraform to run [TFGUARD_TERRAFORM_BIN] [default: terraform, then tofu, from PATH]
     #[arg(long, value_name = "PATH", help_heading = "Child")]
     pub terraform_bin: Option<PathBuf>,
@@ -301,11 +301,11 @@ impl Options {
             stop_timeout: after.stop_timeout.or(self.stop_timeout),
             on_lease_lost: after.on_lease_lost.or(self.on_lease_lost),
             deadline: after.deadline.or(self.deadline),
-            min_session: after.min_session.or(self.min_session),
-            stop_before_expiry: after.stop_before_expiry.or(self.stop_before_expiry),
             rescue_dir: after.rescue_dir.or(self.rescue_dir),
             require_clean: after.require_clean || self.require_clean,
             allow_stale_plan: after.allow_stale_plan || self.allow_stale_plan,
+            min_session: after.min_session.or(self.min_session),
+            stop_before_expiry: after.stop_before_expiry.or(self.stop_before_expiry),
             terraform_bin: after.terraform_bin.or(self.terraform_bin),
             init: after.init.or(self.init),
             free_state_lock: after.free_state_lock.or(self.free_state_lock),

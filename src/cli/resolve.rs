@@ -67,7 +67,6 @@ pub fn resolve(args: Args, surroundings: Surroundings<'_>) -> Result<Config, Err
         deadline: origins
             .duration(options.deadline.clone(), "--deadline", "TFGUARD_DEADLINE", file.deadline.as_ref())?
             .map(|given| given.0),
-        credentials: credentials(&origins, &options, &file)?,
         rescue_dir: options
             .rescue_dir
             .clone()
@@ -80,6 +79,7 @@ pub fn resolve(args: Args, surroundings: Surroundings<'_>) -> Result<Config, Err
                 None => file.require_clean.unwrap_or_default(),
             },
         allow_stale_plan: options.allow_stale_plan,
+        credentials: credentials(&origins, &options, &file)?,
         terraform_bin: options
             .terraform_bin
             .clone()

@@ -129,8 +129,14 @@ impl Guardian {
     /// The requested command is about to be started; `watch` knows what it may leave. Kept until the
     /// end: we may die before that is seen to.
     pub fn rescue(&mut self, watch: Watch) {
-        self.tell(&Message::Rescue(watch.clone()), &[]);
         self.rescue = Some(watch);
+        self.warn_of_rescue();
+    }
+
+    fn warn_of_rescue(&mut self) {
+        if let Some(watch) = &self.rescue {
+            self.tell(&Message::Rescue(watch.clone()), &[]);
+        }
     }
 
     /// A child runs, whose output comes through `outputs`.
@@ -223,9 +229,7 @@ impl Guardian {
             log_file: self.setting.log_file.clone(),
         });
         self.send(&begin, &[self.token.as_fd()])?;
-        if let Some(watch) = &self.rescue {
-            self.tell(&Message::Rescue(watch.clone()), &[]);
-        }
+        self.warn_of_rescue();
         Ok(())
     }
 

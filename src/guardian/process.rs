@@ -252,6 +252,7 @@ mod tests {
         let candidate = Candidate {
             session: "asleep".into(),
             mode: Mode::Exclusive,
+            changes: true,
             lease: Lease::default(),
             asked_at: wall,
             identity: Identity::default(),
@@ -273,6 +274,7 @@ mod tests {
             lock: "lock".into(),
             store: StoreSpec::Local { dir: "nowhere".into() },
             tenure: old.clone(),
+            state: None,
             stop_timeout: None,
             on_lease_lost: OnLeaseLost::Stop,
             json: false,

@@ -77,7 +77,7 @@ async fn attend(mut post: Post, reporter: &Reporter) {
             && opening.is_done()
             && let Some(store) = opening.result().await
         {
-            lock = Some((resume(&post, &name, store.clone()), store));
+            lock = Some((resume(&post, &name, Arc::clone(&store)), store));
         }
         while let Some(update) = lock.as_mut().and_then(|(lock, _)| lock.pending_update()) {
             let happening = match update {
@@ -115,7 +115,7 @@ async fn attend(mut post: Post, reporter: &Reporter) {
     if lock.is_none()
         && let Some(store) = opening.result().await
     {
-        lock = Some((resume(&post, &name, store.clone()), store));
+        lock = Some((resume(&post, &name, Arc::clone(&store)), store));
     }
     let changed = post.rescue.is_some();
     let rescued = rescue(&mut post, &name, reporter).await;
@@ -125,7 +125,7 @@ async fn attend(mut post: Post, reporter: &Reporter) {
             if release(lock, &name, ending, &post, reporter).await
                 && let Some(path) = rescued
             {
-                mark(&name, &post, store.as_ref(), &path, reporter).await;
+                mark(store.as_ref(), &name, &path, &post, reporter).await;
             }
         }
         None => {
@@ -156,36 +156,6 @@ fn resume(post: &Post, name: &LockName, store: Arc<dyn Store>) -> Lock {
     lock::resume(post.tenure.clone(), name.clone(), store, SystemClock, crate::session::seed())
 }
 
-/// Releases, and tells how that went. Whether the record is known not to show the dead run.
-async fn release(mut lock: Lock, name: &LockName, ending: Ending, post: &Post, reporter: &Reporter) -> bool {
-    lock.release(ending);
-    while let Some(update) = lock.update().await {
-        if let Update::Finished(finish, _) = update {
-            if finish.is_clean() {
-                let held = SystemClock.now().wall.duration_since(post.tenure.own.granted_at);
-                let held = Duration::try_from(held).unwrap_or_default();
-                reporter.emit(Event::LockReleased { lock: name.clone(), held });
-                return true;
-            }
-            let text = format!("lock {name} could not be released; it stays until its lease ends");
-            say(reporter, Level::Error, text);
-            return false;
-        }
-    }
-    false
-}
-
-/// Makes sure that the record tells of a rescued state: a lock that was lost before its release
-/// shows nothing of its last holder.
-async fn mark(name: &LockName, post: &Post, store: &dyn Store, path: &str, reporter: &Reporter) {
-    let seed = crate::session::seed();
-    let marked = operate::rescued(store, name, &post.tenure.own, path, &SystemClock, seed).await;
-    if let Err(error) = marked {
-        let text = format!("the lock's record could not be told of the rescued state: {error}");
-        say(reporter, Level::Warn, text);
-    }
-}
-
 /// Moves what the command left, and says so. Where it is now.
 async fn rescue(post: &mut Post, name: &LockName, reporter: &Reporter) -> Option<String> {
     let watch = post.rescue.take()?;
@@ -194,6 +164,35 @@ async fn rescue(post: &mut Post, name: &LockName, reporter: &Reporter) -> Option
     let path = kept.path.to_string_lossy().into_owned();
     reporter.emit(state_rescued(name.clone(), post.tenure.own.run, kept, fleeting));
     Some(path)
+}
+
+/// Makes sure that the record shows a rescued state: a lock that was lost shows nothing of its
+/// last holder.
+async fn mark(store: &dyn Store, name: &LockName, path: &str, post: &Post, reporter: &Reporter) {
+    let (own, seed) = (&post.tenure.own, crate::session::seed());
+    if let Err(error) = operate::rescued(store, name, own, path, &SystemClock, seed).await {
+        let text = format!("the lock's record could not be told of the rescued state: {error}");
+        say(reporter, Level::Warn, text);
+    }
+}
+
+/// Whether the record is known not to show us any more.
+async fn release(mut lock: Lock, name: &LockName, ending: Ending, post: &Post, reporter: &Reporter) -> bool {
+    lock.release(ending);
+    while let Some(update) = lock.update().await {
+        if let Update::Finished(finish, _) = update {
+            if finish.is_clean() {
+                let held = SystemClock.now().wall.duration_since(post.tenure.own.granted_at);
+                let held = Duration::try_from(held).unwrap_or_default();
+                reporter.emit(Event::LockReleased { lock: name.clone(), held });
+            } else {
+                let text = format!("lock {name} could not be released; it stays until its lease ends");
+                say(reporter, Level::Error, text);
+            }
+            return finish.is_clean();
+        }
+    }
+    false
 }
 
 /// The store on its way to being open. It is tried again and again until the lease is over: then

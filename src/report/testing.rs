@@ -143,8 +143,6 @@ pub(crate) fn hostile() -> Vec<Event> {
         },
         Event::LockLost { lock: prod(), cause: text.clone() },
         Event::ChildStarted { argv: vec![text.clone()], pid: 1 },
-        Event::CredentialsExpiring { credentials: text.clone(), expires: at(9999), stop: None },
-        Event::CredentialsExpiring { credentials: text.clone(), expires: at(0), stop: None },
         Event::StateRescued {
             lock: prod(),
             run: None,
@@ -153,6 +151,8 @@ pub(crate) fn hostile() -> Vec<Event> {
             command: text.clone(),
             fleeting: false,
         },
+        Event::CredentialsExpiring { credentials: text.clone(), expires: at(9999), stop: None },
+        Event::CredentialsExpiring { credentials: text.clone(), expires: at(0), stop: None },
         Event::Diagnostic { level: Level::Info, summary: text.clone(), detail: Some(text) },
     ];
     for outcome in [Outcome::Released, Outcome::Crashed, Outcome::Expired, Outcome::Forced] {

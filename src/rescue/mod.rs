@@ -4,17 +4,14 @@
 //!
 //! - [`Watch`]: is there one that the run has left, and under which name is it kept?
 //! - `keep`: moving it without ever overwriting or exposing anything.
-//! - [`shell`]: the command that pushes it, as it can be typed.
 //!
 //! Supervisor and guardian both know the [`Watch`] of a run, name included, so that whoever of them
 //! dies in between, the other one finds what was left or where it went.
 
 mod keep;
-mod shell;
 mod watch;
 
-pub use shell::shell;
-pub use watch::{Kept, Setting, Watch};
+pub use watch::{Kept, Setting, Watch, push_command};
 
 /// What Terraform calls the file.
 pub const ERRORED: &str = "errored.tfstate";

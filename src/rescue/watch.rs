@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ERRORED, keep, shell};
+use super::{ERRORED, keep};
 
 /// What is the same for every command of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,8 +16,8 @@ pub struct Setting {
     pub into: PathBuf,
     /// The directory in which Terraform leaves them. Absolute.
     pub from: PathBuf,
-    /// The command that pushes one, all but its path.
-    pub push: Vec<String>,
+    /// The command that pushes one, for a shell, all but its path.
+    pub push: String,
     /// The run is a CI's, whose workspace does not last.
     pub ci: bool,
 }
@@ -25,10 +25,12 @@ pub struct Setting {
 /// The watch over one command, begun before it is started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watch {
+    #[serde(with = "bytes")]
     errored: PathBuf,
     before: Option<Print>,
+    #[serde(with = "bytes")]
     kept: PathBuf,
-    push: Vec<String>,
+    push: String,
     /// See [`Setting::ci`].
     pub ci: bool,
 }
@@ -89,9 +91,31 @@ impl Watch {
     }
 
     fn kept_at(&self, path: &Path, trouble: Option<String>) -> Kept {
-        let mut command = self.push.clone();
-        command.push(path.to_string_lossy().into_owned());
-        Kept { path: path.to_owned(), trouble, command: shell(&command) }
+        let command = push_command(&self.push, &path.to_string_lossy());
+        Kept { path: path.to_owned(), trouble, command }
+    }
+}
+
+/// The command that pushes the state at `path`.
+pub fn push_command(push: &str, path: &str) -> String {
+    // Only a NUL cannot be quoted, and none can be in a path.
+    format!("{push} {}", shlex::try_quote(path).unwrap_or_default())
+}
+
+/// A path on its way to another process, whatever bytes it consists of.
+mod bytes {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    use std::path::{Path, PathBuf};
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+        path.as_os_str().as_bytes().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+        Vec::<u8>::deserialize(deserializer).map(|bytes| OsString::from_vec(bytes).into())
     }
 }
 
@@ -119,7 +143,7 @@ mod tests {
         }
 
         fn setting(&self) -> Setting {
-            let push = vec!["tfguard".into(), "push".into()];
+            let push = "tfguard push".into();
             Setting { into: self.0.join(".tfguard/rescue"), from: self.0.clone(), push, ci: false }
         }
 
@@ -190,6 +214,16 @@ mod tests {
         assert_eq!(kept.path, folder.errored());
         assert!(kept.trouble.is_some());
         assert_eq!(fs::read_to_string(folder.errored()).unwrap(), "state");
+    }
+
+    #[test]
+    fn the_guardian_is_told_of_any_path() {
+        use std::os::unix::ffi::OsStrExt;
+        let odd = PathBuf::from(std::ffi::OsStr::from_bytes(b"/a\xff\nb"));
+        let setting = Setting { into: odd.clone(), from: odd, ..Setting::default() };
+        let watch = Watch::begin(&setting, Timestamp::UNIX_EPOCH, Some(1), "s");
+        let json = serde_json::to_vec(&watch).unwrap();
+        assert_eq!(serde_json::from_slice::<Watch>(&json).unwrap(), watch);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::operate;
 use crate::plan::{self, Judgement, Note};
 use crate::report::event::{Ended, Event, Level};
 use crate::report::{Reporter, human};
-use crate::rescue::{self, Kept, Watch, shell};
+use crate::rescue::{self, Kept, Watch, push_command};
 
 /// What is to be done for the state.
 #[derive(Debug, Clone, Default)]
@@ -239,13 +239,12 @@ impl Custodian<'_> {
     }
 
     fn how_to_recover(&self, rescued: &Rescued) -> String {
-        let mut push = self.plan.custody.rescue.push.clone();
-        push.push(rescued.path.clone());
+        let push = push_command(&self.plan.custody.rescue.push, &rescued.path);
         format!(
-            "Push it with `{}`, or, when it is not needed any more, clear the mark with `tfguard unlock --lock {} \
+            "Push it with `{}`, or, when it is not needed any more, clear the mark with `tfguard {} unlock \
              --recovered --reason …`",
-            escape::line(&shell(&push)),
-            shell(&[self.plan.name.to_string()])
+            escape::line(&push),
+            self.plan.options
         )
     }
 

@@ -95,9 +95,9 @@ mod tests {
     fn a_resumed_lock_is_released_in_the_record_and_not_only_in_words() {
         let now = Now { mono: Instant::from_nanos(1_000_000_000), wall: jiff::Timestamp::UNIX_EPOCH };
         let candidate = Candidate {
-            changes: true,
             session: "s".into(),
             mode: Mode::Exclusive,
+            changes: true,
             lease: Lease::default(),
             asked_at: now.wall,
             identity: Identity::default(),

@@ -23,9 +23,9 @@ fn wall(second: i64) -> Timestamp {
 
 fn candidate(session: &str, mode: Mode) -> Candidate {
     Candidate {
-        changes: true,
         session: session.to_owned(),
         mode,
+        changes: true,
         lease: Lease::new(Duration::from_secs(LEASE)).unwrap(),
         asked_at: wall(0),
         identity: Identity::default(),
