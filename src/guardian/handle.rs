@@ -129,14 +129,8 @@ impl Guardian {
     /// The requested command is about to be started; `watch` knows what it may leave. Kept until the
     /// end: we may die before that is seen to.
     pub fn rescue(&mut self, watch: Watch) {
+        self.tell(&Message::Rescue(watch.clone()), &[]);
         self.rescue = Some(watch);
-        self.warn_of_rescue();
-    }
-
-    fn warn_of_rescue(&mut self) {
-        if let Some(watch) = &self.rescue {
-            self.tell(&Message::Rescue(watch.clone()), &[]);
-        }
     }
 
     /// A child runs, whose output comes through `outputs`.
@@ -183,7 +177,6 @@ impl Guardian {
         if let Err(error) = self.start() {
             return Some(Relief::Unguarded(error));
         }
-        self.introduce();
         Some(Relief::Posted)
     }
 
@@ -216,8 +209,16 @@ impl Guardian {
             command.env_remove(name);
         }
         start_session(&mut command);
+        // Everything it must know waits for it in the socket before there is a process: we may be
+        // killed at any moment after that.
+        self.brief(ours.as_fd())?;
         let process = command.spawn()?;
         self.post = Some(Post { process, socket: ours });
+        Ok(())
+    }
+
+    /// All that a guardian must know that comes to its post now.
+    fn brief(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
         let begin = Message::Begin(Begin {
             lock: self.setting.lock.to_string(),
             store: self.setting.store.clone(),
@@ -228,29 +229,31 @@ impl Guardian {
             json: self.setting.json,
             log_file: self.setting.log_file.clone(),
         });
-        self.send(&begin, &[self.token.as_fd()])?;
-        self.warn_of_rescue();
-        Ok(())
+        wire::send(socket, &begin, &[self.token.as_fd()])?;
+        if let Some(watch) = &self.rescue {
+            wire::send(socket, &Message::Rescue(watch.clone()), &[])?;
+        }
+        self.describe(socket)
     }
 
     /// Tells what is watched.
     fn introduce(&mut self) {
+        if let Some(post) = &self.post {
+            let sent = self.describe(post.socket.as_fd());
+            self.settle(sent);
+        }
+    }
+
+    fn describe(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
         match &self.watched {
-            Watched::Nothing => {}
-            Watched::Starting { group } => {
-                let group = *group;
-                self.tell(&Message::Starting { group }, &[]);
-            }
+            Watched::Nothing => Ok(()),
+            Watched::Starting { group } => wire::send(socket, &Message::Starting { group: *group }, &[]),
             Watched::Child { pid, group, outputs, interrupted } => {
                 let streams = outputs.iter().map(|(stream, _)| *stream).collect();
                 let child = Message::Child { pid: pid.as_raw_nonzero().get(), group: *group, streams };
-                let interrupted = *interrupted;
                 let fds: Vec<BorrowedFd<'_>> = outputs.iter().map(|(_, fd)| fd.as_fd()).collect();
-                let sent = self.send(&child, &fds);
-                self.settle(sent);
-                if interrupted {
-                    self.tell(&Message::Interrupted, &[]);
-                }
+                wire::send(socket, &child, &fds)?;
+                if *interrupted { wire::send(socket, &Message::Interrupted, &[]) } else { Ok(()) }
             }
         }
     }
