@@ -125,6 +125,8 @@ impl Seen<'_> {
             Some(_) if self.is_bystander(scene) => false,
             Some(1 | 69 | 75 | 76 | 129 | 130 | 131 | 137 | 143) => true,
             Some(_) => false,
+            // Struck before it could listen, and before it did anything.
+            None if self.contender.was_hit_by(&[Blow::Stop, Blow::StopEverybody]) => said.is_empty(),
             None => self.contender.was_hit_by(&VANISH),
         };
         if !fine {
