@@ -366,6 +366,7 @@ impl Session {
         self.unanswered.look(record.as_ref());
         if let Some(record) = &record {
             self.observer.look(record, now.mono);
+            self.seek.look(record);
             self.generation = self.generation.max(record.generation.saturating_add(1));
         }
         self.view = Some(record);
