@@ -198,6 +198,20 @@ fn an_absent_record_is_waited_out_by_the_lease_also_when_the_holder_was_seen_as_
 }
 
 #[test]
+fn a_holder_that_showed_in_a_conflict_is_waited_out_too() {
+    let mut me = Driver::new(None, Wait::Forever);
+    me.serve();
+    me.store = Some(record_of(&[exclusive("a")]));
+    me.serve();
+    assert!(me.is_idle(), "it makes room for the others");
+    me.store = None;
+    me.until(PATIENCE, Driver::serve);
+    assert_eq!(me.store, None);
+    me.until(PATIENCE + 2.0, Driver::serve);
+    assert_eq!(holders(me.store.as_ref().unwrap()), [ME]);
+}
+
+#[test]
 fn a_record_emptied_by_a_leaver_is_not_a_free_lock() {
     let mut me = Driver::new(Some(record_of(&[exclusive("a")])), Wait::Forever);
     me.until(1.0, Driver::serve);

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use tfguard::lease::{Holder, HolderKey, Last, Mode, Outcome, Phase, Record, Standing};
 
-use super::clock::Nanos;
+use super::clock::{MS, Nanos, SEC};
 
 /// What a broken rule looks like.
 pub(super) type Verdict = Result<(), String>;
@@ -150,9 +150,13 @@ impl Judge {
         let Author::Session(by) = author else {
             return Err(format!("an operator's write evicted {}", holder.session));
         };
-        let patience = holder.patience().as_nanos() * 1_000_000 / 1_050_000;
+        let patience = match holder.phase {
+            Phase::Granted => 10 * SEC,
+            Phase::Active => holder.lease_ms * MS * 11 / 10,
+        };
+        let patience = patience / 1_050 * 1_000;
         let since = self.signs.get(&holder.session).map_or(0, |(_, _, at)| *at);
-        if u128::from(now - since) < patience {
+        if now - since < patience {
             return Err(format!("{by} evicted {}, which gave a sign of life just before", holder.session));
         }
         Ok(())
