@@ -93,6 +93,8 @@ pub(super) struct World {
     pub(super) judge: Judge,
     /// Set to keep the last events as text.
     pub(super) trace: Option<VecDeque<String>>,
+    /// Nothing goes wrong any more.
+    calm: bool,
     events: BTreeMap<(Nanos, u64), Event>,
     count: u64,
     rng: fastrand::Rng,
@@ -110,6 +112,7 @@ impl World {
             script: None,
             judge: Judge::default(),
             trace: None,
+            calm: false,
             events: BTreeMap::new(),
             count: 0,
             rng: fastrand::Rng::with_seed(seed),
@@ -259,6 +262,7 @@ impl World {
                 self.operate(&name, |record| transition::remove(record, &name, &Self::operator(wall), wall))
             }
             Event::Calm => {
+                self.calm = true;
                 self.network = self.network.calm();
                 self.outages.clear();
                 Ok(())
@@ -272,7 +276,9 @@ impl World {
     fn delete(&mut self) {
         let innocent = |actor: &Actor| !actor.is_over() && actor.session.is_some() && !actor.seen;
         if self.record.is_none() || self.actors.iter().any(innocent) {
-            self.at(self.now + 50 * MS, Event::Delete);
+            if !self.calm {
+                self.at(self.now + 50 * MS, Event::Delete);
+            }
             return;
         }
         self.record = None;
