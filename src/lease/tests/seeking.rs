@@ -96,7 +96,7 @@ fn an_outage_does_not_prolong_the_wait() {
     let mut me = Driver::new(holder, Wait::AtMost(Duration::from_secs(30)));
     me.until(25.0, Driver::serve);
     me.until(33.0, Driver::fail);
-    assert!(matches!(me.session.deadline(), Some(_) | None) && me.finish.is_none(), "it tries to leave");
+    assert_eq!(me.finish, None, "it tries to leave");
     me.until(38.0, Driver::fail);
     assert_eq!(me.finish, Some(Finish::Unreachable));
 }

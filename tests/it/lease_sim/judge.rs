@@ -217,12 +217,13 @@ impl Judge {
                 continue;
             }
             match stayed.first() {
-                Some(group) if holder.mode == Mode::Shared && group.mode == Mode::Shared => {
-                    if holder.generation != group.generation {
-                        return Err(format!("{name} joined a group and has another generation"));
-                    }
+                Some(other) if holder.mode == Mode::Exclusive || other.mode == Mode::Exclusive => {
+                    return Err(format!("{name} came beside {}", other.session));
                 }
-                Some(other) => return Err(format!("{name} came beside {}", other.session)),
+                Some(group) if holder.generation != group.generation => {
+                    return Err(format!("{name} joined a group and has another generation"));
+                }
+                Some(_) => {}
                 None if holder.generation <= self.generation => {
                     return Err(format!(
                         "{name} has generation {}, and {} was there before",
