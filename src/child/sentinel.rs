@@ -85,7 +85,10 @@ pub fn main() -> u8 {
     let rings = bell.is_ok_and(|bell| signal_hook::low_level::pipe::register(SIGINT, bell).is_ok());
     let mut byte = [0];
     let mut leash = io::stdin();
-    while rings {
+    if !rings {
+        return 0;
+    }
+    loop {
         match leash.read(&mut byte) {
             Ok(0) => break,
             Ok(_) => {}

@@ -183,6 +183,7 @@ fn mark(session: &str) -> Vec<u8> {
 }
 
 #[cfg(all(test, target_os = "linux"))]
+#[allow(clippy::unwrap_used, reason = "a helper of tests")]
 mod tests {
     use std::os::unix::process::CommandExt;
     use std::process::{Child, Command};

@@ -23,7 +23,6 @@ mod observer;
 mod record;
 pub mod session;
 #[cfg(test)]
-#[allow(clippy::panic, reason = "a test ends by panicking")]
 mod tests;
 mod time;
 pub mod transition;

@@ -109,6 +109,7 @@ pub enum Answer {
 
 /// Something that the caller may want to tell people.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "a handful are made per run, and each is told at once")]
 pub enum Notice {
     /// Our place in the queue or the holder has changed. Position 0: observing, not queueing.
     Waiting {
@@ -189,6 +190,7 @@ pub enum Output {
 
 /// What the session is after.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "one exists per session")]
 enum Intent {
     Seek,
     Hold(Held),
@@ -394,6 +396,7 @@ impl Session {
         self.unanswered.look(record.as_ref());
         if let Some(record) = &record {
             self.observer.look(record, now.mono);
+            self.seek.look(record);
             self.generation = self.generation.max(record.generation.saturating_add(1));
         }
         self.view = Some(record);

@@ -27,7 +27,7 @@ pub(super) struct Seeking {
     pub(super) previous: Option<Last>,
     /// The longest patience of those who held, or may hold by now, when we looked last.
     patience: Option<Duration>,
-    /// The run counter of the record that we saw last; a lower one belongs to a new record.
+    /// The highest run counter that we saw; a lower one belongs to a new record.
     runs: u64,
     /// When the record was first found missing after we had seen a holder.
     vanished: Option<Instant>,
@@ -40,6 +40,15 @@ pub(super) struct Seeking {
 }
 
 impl Seeking {
+    /// Takes in what a look at the record tells of those who hold, whether anything is decided on
+    /// it or not.
+    pub(super) fn look(&mut self, record: &Record) {
+        self.runs = self.runs.max(record.runs);
+        if !record.is_free() {
+            self.patience = record.longest_lease().map(Lease::patience);
+        }
+    }
+
     /// Whether we watch holders that look dead, past the time to give up.
     pub(super) fn doubts(&self) -> bool {
         self.doubting.is_some()
@@ -61,10 +70,6 @@ impl Session {
             return;
         };
         self.seek.vanished = None;
-        self.seek.runs = record.runs;
-        if !record.is_free() {
-            self.seek.patience = record.longest_lease().map(Lease::patience);
-        }
         let session = self.params.candidate.session.clone();
         match record.standing(&session) {
             Standing::Holder(own) if own.revoked.is_some() => {

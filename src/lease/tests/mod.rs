@@ -1,5 +1,7 @@
 //! The protocol's parts, each on its own. How they play together is simulated in `tests/it`.
 
+#![allow(clippy::panic, reason = "a test that goes wrong says so")]
+
 mod driver;
 mod observer;
 mod seeking;

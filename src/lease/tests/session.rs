@@ -49,6 +49,39 @@ fn a_heartbeat_whose_answer_was_lost_is_recognised_and_counted_from_its_first_se
 }
 
 #[test]
+fn a_heartbeat_that_lands_between_two_tries_counts_from_the_first() {
+    let mut me = Driver::holding();
+    heartbeat_under_way(&mut me);
+    let first = me.now().mono;
+    let Request::Write { expected, record: late } = me.pending().clone() else { panic!() };
+    me.skip(2.5);
+    me.fail();
+    heartbeat_under_way(&mut me);
+    me.serve();
+    assert!(matches!(me.pending(), Request::Write { .. }), "it has not landed, so it is sent again");
+    me.swap(expected.as_ref(), late);
+    me.serve();
+    assert_eq!(me.notices, [Notice::Renewed { beat: 2 }]);
+    assert_eq!(me.session.deadlines().unwrap().end.since(first), Duration::from_secs(LEASE));
+}
+
+#[test]
+fn a_holder_tries_again_at_once_after_a_conflict_and_a_seeker_makes_room() {
+    let crowd = |record: &Record| acquire(Some(record), &exclusive("w"), wall(1)).unwrap();
+    let mut me = Driver::holding();
+    heartbeat_under_way(&mut me);
+    me.rival(crowd);
+    me.serve();
+    assert_eq!(beat(Some(me.writing())), 2);
+
+    let mut me = Driver::new(Some(record_of(&[exclusive("a")])), Wait::Forever);
+    me.serve();
+    me.rival(crowd);
+    me.serve();
+    assert!(me.is_idle() && me.session.deadline().is_some_and(|at| at > me.now().mono));
+}
+
+#[test]
 fn an_outage_is_not_a_loss() {
     let mut me = Driver::holding();
     let deadlines = me.session.deadlines().unwrap();

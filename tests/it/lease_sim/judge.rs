@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use tfguard::lease::{Holder, HolderKey, Last, Mode, Outcome, Phase, Record, Standing};
 
-use super::clock::Nanos;
+use super::clock::{MS, Nanos, SEC};
 
 /// What a broken rule looks like.
 pub(super) type Verdict = Result<(), String>;
@@ -150,9 +150,13 @@ impl Judge {
         let Author::Session(by) = author else {
             return Err(format!("an operator's write evicted {}", holder.session));
         };
-        let patience = holder.patience().as_nanos() * 1_000_000 / 1_050_000;
+        let patience = match holder.phase {
+            Phase::Granted => 10 * SEC,
+            Phase::Active => holder.lease_ms * MS * 11 / 10,
+        };
+        let patience = patience / 1_050 * 1_000;
         let since = self.signs.get(&holder.session).map_or(0, |(_, _, at)| *at);
-        if u128::from(now - since) < patience {
+        if now - since < patience {
             return Err(format!("{by} evicted {}, which gave a sign of life just before", holder.session));
         }
         Ok(())
@@ -213,13 +217,13 @@ impl Judge {
                 continue;
             }
             match stayed.first() {
-                Some(group) if holder.mode == Mode::Shared && group.mode == Mode::Shared => {
-                    let joined = holder.generation == group.generation;
-                    joined
-                        .then_some(())
-                        .ok_or(format!("{name} joined a group and has another generation"))?;
+                Some(other) if holder.mode == Mode::Exclusive || other.mode == Mode::Exclusive => {
+                    return Err(format!("{name} came beside {}", other.session));
                 }
-                Some(other) => return Err(format!("{name} came beside {}", other.session)),
+                Some(group) if holder.generation != group.generation => {
+                    return Err(format!("{name} joined a group and has another generation"));
+                }
+                Some(_) => {}
                 None if holder.generation <= self.generation => {
                     return Err(format!(
                         "{name} has generation {}, and {} was there before",

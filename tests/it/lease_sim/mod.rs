@@ -13,4 +13,5 @@ mod judge;
 mod network;
 mod queueing;
 mod seeds;
+mod supervisor;
 mod world;

@@ -69,12 +69,15 @@ impl World {
         let arrivals = if vanishing { SEC } else { [SEC, 30 * SEC][rng.usize(0..2)] };
         let lease = [10, 10, 15, 30][rng.usize(0..4)];
         for _ in 0..contenders {
-            let mut plan = Plan::new(rng.u64(0..arrivals)).work(rng.u64(0..8 * SEC));
+            let most = if rng.u8(0..4) == 0 { 60 * SEC } else { 5 * SEC };
+            let mut plan = Plan::new(rng.u64(0..arrivals)).work(rng.u64(0..most));
             plan.clock = LocalClock::random(&mut rng);
             if vanishing {
                 plan.clock.wall_skew = 0;
             }
-            plan.grace = rng.u64(0..5 * SEC);
+            // Some children do not stop when told to.
+            let most = if rng.u8(0..4) == 0 { 100 * SEC } else { 5 * SEC };
+            plan.grace = rng.u64(0..most);
             plan.lease = Duration::from_secs(if rng.u8(0..4) == 0 { lease * 2 } else { lease });
             plan.reach = Duration::from_secs(rng.u64(5..120));
             plan.release = Duration::from_secs(rng.u64(5..60));
