@@ -17,6 +17,7 @@ mod cli_find;
 mod cli_folder;
 mod cli_log_file;
 mod credentials;
+mod documents;
 mod e2e;
 mod guardian;
 mod lease_sim;
