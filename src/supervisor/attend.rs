@@ -1,39 +1,31 @@
 //! One child, from its start until it and all it left are dead.
 
 use std::ffi::OsString;
-use std::io::{self, PipeReader};
+use std::io;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::child::{
-    Arrival, Hangup, InterruptSeen, Leftovers, Marker, Pid, Pumps, Running, Sentinel, Sink, Spec, Stderr,
-    Stdin, Stdout, Target, Terminal, same_open_file, spawn,
-};
+use super::launch::start_error;
+use super::stop::{Effect, Happening, Stop, Why};
+use crate::child::{Arrival, Hangup, InterruptSeen, Pumps, Running, Target, Terminal, spawn};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials;
 use crate::error::Error;
-use crate::escape;
 use crate::guardian::{Guardian, Relief, Token};
-use crate::lease::session::{Loss, Notice};
 use crate::lease::{Instant, LockName, Tenure};
-use crate::lock::{self, Lock, Update};
-use crate::report::event::{Ended, Event, Level, SignalAction};
-use crate::report::{Outlet, Stream};
-use crate::report::{Reporter, human};
-
+use crate::lock::{Lock, Update};
+use crate::report::event::{Ended, Event, Level};
+use crate::report::{Outlet, Reporter, Stream, human};
 use crate::store::Store;
-
-use super::stop::{Effect, Happening, Stop, Why};
-use super::verdict::signal_number;
 
 /// How long the output of a child that has ended is waited for before the release.
 const DRAIN: Duration = Duration::from_secs(2);
 /// How long one round of killing what a child left may take.
-const SWEEP: Duration = Duration::from_secs(2);
+pub(super) const SWEEP: Duration = Duration::from_secs(2);
 /// The pause before a child is resumed that stopped because it reached for the terminal.
 const RESUME_AFTER: Duration = Duration::from_millis(500);
 /// A child that stops this often for want of the terminal is killed.
@@ -210,17 +202,6 @@ impl Scene<'_> {
         Ok((ended, pumps))
     }
 
-    /// Whether the credentials that the child will use last as long as the user asks for. The wait
-    /// for the lock may have used them up.
-    async fn credentials_suffice(&mut self) -> Result<(), Error> {
-        if let Some(why) = self.credentials.shortfall(&self.clock).await {
-            return Err(Error::Credentials(format!("lock {}: {why}; nothing more was started", self.name)));
-        }
-        let now = self.clock.now();
-        self.stop.note(Happening::Credentials(self.credentials.stop_at(now)), now.mono);
-        Ok(())
-    }
-
     /// Says how the child's credentials stand, and gives back what follows for the child.
     fn hear_of_credentials(&self, notice: credentials::Notice) -> Happening {
         self.emit(match notice {
@@ -234,140 +215,6 @@ impl Scene<'_> {
             }
         });
         Happening::Credentials(self.credentials.stop_at(self.clock.now()))
-    }
-
-    /// Somebody to tell us of a Ctrl-C that the terminal gives to Terraform, where its own word for
-    /// it does not come past us.
-    fn post_sentinel(
-        &self,
-        step: &Step,
-        spec: &Spec,
-        on_terminal: bool,
-        running: &Running,
-        seen: &UnboundedSender<InterruptSeen>,
-    ) -> Option<Sentinel> {
-        let blind = on_terminal && step.target == Target::Process && spec.stdout == Stdout::Inherit;
-        match blind.then(|| Sentinel::post(running.pgid(), seen.clone()))? {
-            Ok(sentinel) => Some(sentinel),
-            Err(error) => {
-                let text = format!("nobody can tell whether a Ctrl-C reaches the command: {error}");
-                self.emit(Event::say(Level::Warn, text));
-                None
-            }
-        }
-    }
-
-    /// Whether a child may be started now: nobody wants us to stop, and the lease is good.
-    fn may_start(&mut self) -> Result<(), Error> {
-        while let Ok(arrival) = self.arrivals.try_recv() {
-            match arrival {
-                Arrival::Stop(arrived) => {
-                    let action = SignalAction::Cancelled;
-                    self.emit(Event::Signal { name: arrived.name, action });
-                    return Err(cancelled(arrived.name));
-                }
-                Arrival::Orphaned => {
-                    self.emit(Event::say(Level::Warn, ORPHANED));
-                    return Err(cancelled("SIGHUP"));
-                }
-                Arrival::Child => {}
-            }
-        }
-        while let Some(update) = self.hold.as_mut().and_then(|hold| hold.lock.pending_update()) {
-            if let Some(happening) = self.learn(update) {
-                self.stop.note(happening, self.clock.mono());
-            }
-        }
-        let now = self.clock.mono();
-        self.stop.note(Happening::Tick, now);
-        let late = self.hold.as_ref().is_some_and(|hold| now >= hold.tenure.deadlines().stop);
-        match self.stop.reason() {
-            Some(Why::Signal(name)) => Err(cancelled(name)),
-            Some(Why::Deadline) => Err(Error::NotAcquired(format!(
-                "lock {}: the run's --deadline came before the command was started",
-                self.name
-            ))),
-            Some(Why::Expiry) => Err(Error::Credentials(format!(
-                "lock {}: the command's AWS credentials are too near to their end (--stop-before-expiry); nothing more \
-                 was started",
-                self.name
-            ))),
-            Some(_) => Err(self.lost_before_start()),
-            None if late => Err(self.lost_before_start()),
-            None => Ok(()),
-        }
-    }
-
-    fn lost_before_start(&self) -> Error {
-        Error::Lost(format!(
-            "lock {}: the lease was lost or at risk before the command could be started; nothing was run",
-            self.name
-        ))
-    }
-
-    fn spec(&self, step: &Step, on_terminal: bool) -> Spec {
-        let text = self.outlet.is_text();
-        let stdout_is_terminal = rustix::termios::isatty(rustix::stdio::stdout());
-        let stderr_is_terminal = rustix::termios::isatty(rustix::stdio::stderr());
-        let stdout = if on_terminal && stdout_is_terminal { Stdout::Inherit } else { Stdout::Piped };
-        let one = same_open_file(rustix::stdio::stdout(), rustix::stdio::stderr());
-        let stderr = if on_terminal && stderr_is_terminal {
-            Stderr::Inherit
-        } else if text && (one || !step.interactive) && stdout == Stdout::Piped {
-            Stderr::WithStdout
-        } else {
-            Stderr::Piped
-        };
-        // In the background it would stop as soon as it reads.
-        let unreadable = !on_terminal && Terminal::is_controlling(rustix::stdio::stdin());
-        let stdin = if step.interactive && text && !unreadable { Stdin::Inherit } else { Stdin::Null };
-        let mut env = self.env.clone();
-        if !on_terminal {
-            env.push(("TF_IN_AUTOMATION".into(), "1".into()));
-        }
-        Spec {
-            program: step.program.clone(),
-            args: step.args.clone(),
-            dir: step.dir.clone(),
-            env,
-            stdin,
-            stdout,
-            stderr,
-            target: step.target,
-        }
-    }
-
-    fn pump(
-        &self,
-        step: &Step,
-        spec: &Spec,
-        stdout: Option<PipeReader>,
-        stderr: Option<PipeReader>,
-        seen: &UnboundedSender<InterruptSeen>,
-    ) -> Result<Pumps, Error> {
-        let mut pumps = Pumps::new();
-        let out = self.stdout_of(step);
-        let merged = spec.stderr == Stderr::WithStdout;
-        for (reader, stream) in [(stdout, out), (stderr, Stream::Stderr)] {
-            if let Some(reader) = reader {
-                // Terraform says it on stdout; a diagnostic on stderr may quote anything.
-                let sink: Box<dyn Sink> = match stream {
-                    Stream::Stderr if !merged && step.interactive => self.outlet.sink(stream),
-                    _ => Box::new(Marker::new(self.outlet.sink(stream), seen.clone())),
-                };
-                let what = if merged { "output" } else { stream.name() };
-                pumps.add(reader, sink).map_err(|error| {
-                    Error::Bug(format!("cannot start the thread that copies the child's {what}: {error}"))
-                })?;
-            }
-        }
-        Ok(pumps)
-    }
-
-    /// Where the child's stdout goes.
-    fn stdout_of(&self, step: &Step) -> Stream {
-        // A step of our own must not mix with what the requested command prints.
-        if step.interactive || !self.outlet.is_text() { Stream::Stdout } else { Stream::Stderr }
     }
 
     async fn wake(
@@ -402,63 +249,6 @@ impl Scene<'_> {
         }
     }
 
-    /// What an update of the lock means for the child, after it was told to people.
-    fn learn(&mut self, update: Update) -> Option<Happening> {
-        let hold = self.hold.as_mut()?;
-        let lock = self.name.clone();
-        match update {
-            Update::Trouble(error) => {
-                hold.trouble = Some(error.to_string());
-                let text = format!("lock {lock}: a heartbeat failed: {error}");
-                self.emit(Event::say(Level::Debug, text));
-                None
-            }
-            Update::Notice(notice, tenure) => {
-                let deadlines = tenure.as_ref().map(|tenure| tenure.deadlines());
-                if let Some(tenure) = tenure {
-                    if let Some(guardian) = &mut self.guardian {
-                        guardian.renewed(&tenure);
-                    }
-                    hold.tenure = *tenure;
-                }
-                match notice {
-                    Notice::Renewed { beat } => {
-                        hold.trouble = None;
-                        self.emit(Event::LockRenewed { lock, beat });
-                    }
-                    Notice::Recreated => self.emit(Event::say(
-                        Level::Warn,
-                        format!("lock {lock}: its record had vanished from the store; putting it back"),
-                    )),
-                    Notice::Lost(loss) => {
-                        self.emit(Event::LockLost { lock, cause: cause_of(&loss) });
-                        return Some(Happening::Lost);
-                    }
-                    Notice::Waiting { .. } | Notice::GrantMissed | Notice::Acquired { .. } => {}
-                }
-                deadlines.map(Happening::Lease)
-            }
-            // Only a release or a leave ends a session that holds, and neither was asked for.
-            Update::Finished(..) => None,
-        }
-    }
-
-    /// The task that sends the heartbeats has died, which is a bug: another one goes on from what
-    /// is known. When that happens again and again the deadlines see to the child.
-    fn revive(&mut self) {
-        const MOST: u32 = 3;
-        let Some(hold) = &mut self.hold else { return };
-        hold.revived += 1;
-        let text = "the task that keeps it alive has died; this is a bug in tfguard, please report it";
-        if hold.revived <= MOST {
-            let (name, store) = (self.name.clone(), self.store.clone());
-            hold.lock = lock::resume(hold.tenure.clone(), name, store, self.clock, crate::session::seed());
-        } else {
-            self.hold = None;
-        }
-        self.emit(Event::say(Level::Error, format!("lock {}: {text}", self.name)));
-    }
-
     async fn handle(&mut self, happening: Happening, on_terminal: bool, running: &Running) {
         let now = self.clock.mono();
         for effect in self.stop.handle(happening, on_terminal, now) {
@@ -489,17 +279,6 @@ impl Scene<'_> {
         }
     }
 
-    fn at_risk(&self, now: Instant) {
-        let Some(hold) = &self.hold else { return };
-        let Tenure { own: _, base } = hold.tenure;
-        self.emit(Event::LockAtRisk {
-            lock: self.name.clone(),
-            silent: now.since(base),
-            stop_in: hold.tenure.deadlines().stop.since(now),
-            cause: hold.trouble.clone(),
-        });
-    }
-
     fn explain(&self, doing: &str, why: Why) {
         if let Some(because) = why.because() {
             self.emit(Event::say(Level::Warn, format!("{doing}: {because}")));
@@ -524,41 +303,6 @@ impl Scene<'_> {
         self.clock.mono() + RESUME_AFTER
     }
 
-    /// Ends a child that cannot be attended to.
-    async fn abandon(&self, running: &mut Running, step: &Step) {
-        self.attempt("kill the child", running.kill());
-        while running.poll().is_none() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        self.bury(running, step).await;
-    }
-
-    /// Kills what the child left and says so. Comes back when nothing of it is alive.
-    async fn bury(&self, running: &Running, step: &Step) {
-        let leftovers = self.leftovers(running);
-        let mut named = false;
-        loop {
-            let swept = leftovers.sweep(SWEEP).await;
-            if !swept.names.is_empty() && !named {
-                named = true;
-                let text = format!(
-                    "{} left processes behind, which were killed: {}",
-                    step.shown.first().map_or("the command", String::as_str),
-                    swept.names.join(", ")
-                );
-                self.emit(Event::say(Level::Warn, text));
-            }
-            if swept.survivors == 0 {
-                return;
-            }
-            let text = format!(
-                "{} of the command's processes cannot be killed; lock {} is kept until they are gone",
-                swept.survivors, self.name
-            );
-            self.emit(Event::say(Level::Error, text));
-        }
-    }
-
     /// Puts another guardian in the place of one that died.
     fn look_after_guardian(&mut self) {
         let relief = self.guardian.as_mut().and_then(Guardian::look_after);
@@ -574,49 +318,13 @@ impl Scene<'_> {
         self.emit(Event::say(Level::Warn, text));
     }
 
-    /// What the child leaves behind, and not what is our own.
-    fn leftovers(&self, running: &Running) -> Leftovers {
-        let guardian: Vec<Pid> = self.guardian.as_ref().and_then(Guardian::pid).into_iter().collect();
-        // Under an ancestor's lock we carry its session ourselves, which tells nobody apart; what
-        // moves into our group there is in the ancestor's child, and swept with it.
-        let session = self.env.iter().find(|(name, _)| name == "TFGUARD_SESSION");
-        Leftovers::of(running.pgid(), &guardian, session.and_then(|(_, value)| value.to_str()))
-    }
-
-    fn attempt(&self, what: &str, result: io::Result<()>) {
+    pub(super) fn attempt(&self, what: &str, result: io::Result<()>) {
         if let Err(error) = result {
             self.emit(Event::say(Level::Error, format!("cannot {what}: {error}")));
         }
     }
 
-    fn emit(&self, event: Event) {
+    pub(super) fn emit(&self, event: Event) {
         self.reporter.emit(event);
-    }
-}
-
-fn cancelled(name: &'static str) -> Error {
-    Error::Cancelled { name, number: signal_number(name) }
-}
-
-fn start_error(step: &Step, error: &io::Error) -> Error {
-    let program = step.program.display();
-    match error.kind() {
-        io::ErrorKind::NotFound => Error::NotFound(format!("{program} cannot be found: {error}")),
-        io::ErrorKind::NotADirectory => Error::NoInput(error.to_string()),
-        _ => Error::CannotRun(error.to_string()),
-    }
-}
-
-fn cause_of(loss: &Loss) -> String {
-    match loss {
-        Loss::Gone => {
-            "our entry has gone from its record: someone took it over, or the record was deleted".to_owned()
-        }
-        Loss::Revoked(by) => {
-            format!("{} asked us to stop: {}", escape::line(&by.by), escape::line(&by.reason))
-        }
-        Loss::Removed(by) => {
-            format!("{} removed us: {}", escape::line(&by.by), escape::line(&by.reason))
-        }
     }
 }

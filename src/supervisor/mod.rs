@@ -14,8 +14,11 @@ mod acquire;
 mod attend;
 pub mod custody;
 mod depart;
+mod launch;
+mod remains;
 pub mod run;
 pub mod stop;
+mod tidings;
 mod verdict;
 
 pub use acquire::party;
