@@ -10,7 +10,7 @@ mod play;
 mod scene;
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use scene::Scene;
@@ -18,9 +18,13 @@ use scene::Scene;
 /// How many scenes are played at the same time: they sleep most of the time.
 const AT_ONCE: usize = 4;
 
+/// Between them they hold every blow and most of the store's troubles, and find a guardian that
+/// releases too early and a waiter that takes over too early.
+const A_FEW: [u64; 8] = [4, 11, 13, 5, 16, 18, 20, 26];
+
 #[test]
 fn a_few_runs_leave_nothing_behind() {
-    play_all(1, 8, AT_ONCE);
+    play_all(&A_FEW, AT_ONCE);
 }
 
 /// For `ci/chaos`.
@@ -28,25 +32,24 @@ fn a_few_runs_leave_nothing_behind() {
 #[ignore = "takes as long as it is told to"]
 fn as_many_runs_as_wanted() {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().unwrap());
-    let seed = number("TFGUARD_CHAOS_SEED").unwrap_or(1);
-    let runs = number("TFGUARD_CHAOS_RUNS").unwrap_or(100);
+    let seed: u64 = number("TFGUARD_CHAOS_SEED").unwrap_or(1);
+    let runs: u64 = number("TFGUARD_CHAOS_RUNS").unwrap_or(100);
     let jobs = number("TFGUARD_CHAOS_JOBS").map_or(AT_ONCE, |jobs| usize::try_from(jobs).unwrap());
-    play_all(seed, runs.div_ceil(3).max(1), jobs);
+    let scenes = runs.div_ceil(3).max(1);
+    play_all(&(seed..seed + scenes).collect::<Vec<u64>>(), jobs);
 }
 
-/// Plays the scenes `first`, `first + 1`, … and fails with all that were judged wrong.
-fn play_all(first: u64, scenes: u64, jobs: usize) {
-    let next = AtomicU64::new(first);
+/// Plays the scenes of these seeds and fails with all that were judged wrong.
+fn play_all(seeds: &[u64], jobs: usize) {
+    let next = AtomicUsize::new(0);
     let (runs, verdicts) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let started = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..jobs {
             scope.spawn(|| {
                 loop {
-                    let seed = next.fetch_add(1, Ordering::SeqCst);
-                    if seed >= first + scenes {
-                        return;
-                    }
+                    let Some(seed) = seeds.get(next.fetch_add(1, Ordering::SeqCst)) else { return };
+                    let seed = *seed;
                     let scene = Scene::from_seed(seed);
                     // A scene that cannot be judged is as bad as one that is judged wrong.
                     let result = std::panic::catch_unwind(|| play::play(&scene));
@@ -64,8 +67,9 @@ fn play_all(first: u64, scenes: u64, jobs: usize) {
     });
     let verdicts = verdicts.into_inner().unwrap();
     println!(
-        "chaos: {} runs in {scenes} scenes from seed {first}, {} wrong, {:?}",
+        "chaos: {} runs in {} scenes, {} wrong, {:?}",
         runs.into_inner(),
+        seeds.len(),
         verdicts.len(),
         started.elapsed()
     );
