@@ -33,8 +33,11 @@ pub(super) fn judge(scene: &Scene, stage: &Stage, began: SystemTime, seen: &[See
     let mut wrong = Vec::new();
     let starts = starts(stage, began);
     let started = |name: &str| starts.iter().any(|(run, _)| run == name);
-    let dead_waiters =
-        seen.iter().filter(|one| one.contender.was_hit_by(&VANISH) && !started(&one.contender.name)).count();
+    let dead_waiters = seen
+        .iter()
+        .filter(|one| !started(&one.contender.name))
+        .filter(|one| one.contender.was_hit_by(&VANISH) || one.said("our place is passed over"))
+        .count();
     for one in seen {
         if one.gone.is_none() {
             wrong.push(format!("{}: something of it is left: {:?}", one.contender.name, stage.processes()));
@@ -141,6 +144,10 @@ impl Seen<'_> {
             }
         }
         wrong
+    }
+
+    fn said(&self, words: &str) -> bool {
+        self.run.as_ref().is_some_and(|run| run.stdout().contains(words) || run.stderr().contains(words))
     }
 
     fn is_bystander(&self, scene: &Scene) -> bool {
