@@ -182,8 +182,8 @@ fn mark(session: &str) -> Vec<u8> {
     format!("TFGUARD_SESSION={session}").into_bytes()
 }
 
-#[cfg(all(test, target_os = "linux"))]
-#[allow(clippy::unwrap_used, reason = "a helper of tests")]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use std::os::unix::process::CommandExt;
     use std::process::{Child, Command};

@@ -107,6 +107,24 @@ fn what_does_not_stop_is_killed_before_the_release() {
     stage.assert_clean();
 }
 
+/// A command that ends well at the interrupt and leaves a daemon in a session of its own.
+#[test]
+fn what_a_stopped_command_leaves_is_killed_and_named_before_the_release() {
+    let stage = Stage::new(Over::Local);
+    let script = "trap 'exit 0' INT; setsid sleep 300 & echo $! >\"$STAGE/daemon\"; \
+                  touch \"$STAGE/ready.run\"; while :; do sleep 0.1; done";
+    let run = stage.start("run", stage.exec("run", &[], &["sh", "-c", script]));
+    run.ready();
+    let daemon: i32 = stage.lines("daemon")[0].parse().unwrap();
+    assert!(is_alive(daemon));
+    run.kill_supervisor();
+    wait_for("the release", || stage.is_free());
+    assert!(!is_alive(daemon), "released with something left");
+    let said = run.stderr();
+    assert!(said.contains("left processes behind") && said.contains(&format!("(pid {daemon})")), "{said}");
+    stage.assert_clean();
+}
+
 /// The command has ended and the release is under way: there is nothing to stop and nobody to wait
 /// for, and the record still says that we hold the lock.
 #[test]
@@ -189,6 +207,28 @@ fn a_waiter_that_was_killed_is_passed_over() {
     println!("measured: {waited:?} behind a dead waiter, with the apply itself");
     assert!(waited > Duration::from_secs(9), "the dead waiter was no obstacle: {waited:?}");
     assert!(waited < Duration::from_secs(15), "{waited:?}");
+    stage.assert_clean();
+}
+
+/// The machine dies, with everything on it.
+#[test]
+fn the_machine_dies_and_whoever_waits_takes_over_in_time() {
+    let stage = Stage::new(Over::Dynamo);
+    let run = stage.working("run", &[]);
+    let after = stage.start("after", stage.exec("after", &[], &["true"]));
+    wait_for("the waiter", || stage.status()["queue"].as_array().is_some_and(|queue| queue.len() == 1));
+    signal(run.supervisor(), libc::SIGSTOP);
+    run.processes().into_iter().for_each(|pid| signal(pid, libc::SIGKILL));
+    let killed = Instant::now();
+    assert_eq!(after.end(), Some(0), "{}", after.stderr());
+    let took = killed.elapsed();
+    println!("measured: takeover {took:?} after the machine died, lease {LEASE:?}");
+    assert!(took < LEASE.mul_f64(1.1) + Duration::from_secs(2), "{took:?}");
+    assert!(took > LEASE.mul_f64(0.9), "taken over too early: {took:?}");
+    assert!(after.stderr().contains("stopped giving signs of life"), "{}", after.stderr());
+    // Terraform was killed and could not free its state: a person is told, and has to.
+    assert!(stage.state.lock().is_some());
+    stage.state.force_unlock();
     stage.assert_clean();
 }
 
