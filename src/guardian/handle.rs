@@ -197,8 +197,8 @@ impl Guardian {
             command.env_remove(name);
         }
         start_session(&mut command);
-        let process = command.spawn()?;
-        self.post = Some(Post { process, socket: ours });
+        // Before the start, which takes its time: a guardian whose supervisor is killed meanwhile
+        // finds what it has to know.
         let begin = Message::Begin(Begin {
             lock: self.setting.lock.to_string(),
             store: self.setting.store.clone(),
@@ -208,7 +208,9 @@ impl Guardian {
             json: self.setting.json,
             log_file: self.setting.log_file.clone(),
         });
-        self.send(&begin, &[self.token.as_fd()])
+        wire::send(ours.as_fd(), &begin, &[self.token.as_fd()])?;
+        self.post = Some(Post { process: command.spawn()?, socket: ours });
+        Ok(())
     }
 
     /// Tells what is watched.
