@@ -23,7 +23,7 @@ use crate::state_lock::{self, Care};
 use crate::supervisor::run::{Plan, Report, Step, run as supervise};
 use crate::supervisor::stop::Limits;
 use crate::terraform::args::{self, Command, Situation, Version};
-use crate::terraform::directory::Directory;
+use crate::terraform::directory::{Backend, Directory};
 use crate::terraform::find::{self, Search};
 use crate::terraform::init;
 use crate::terraform::redact;
@@ -70,7 +70,11 @@ fn state_care(config: &Config, directory: &Directory, command: &Step) -> Option<
         return None;
     }
     Some(Care {
-        terraform: state_lock::Terraform { program: command.program.clone(), dir: command.dir.clone() },
+        terraform: state_lock::Terraform {
+            program: command.program.clone(),
+            dir: command.dir.clone(),
+            compares_ids: directory.backend == Backend::Type("s3".into()),
+        },
         policy: config.free_state_lock,
         detailed_exitcode: args::has_flag(args, "detailed-exitcode"),
     })

@@ -27,3 +27,4 @@ mod wire;
 pub use handle::{Guardian, Relief, Setting};
 pub use process::{ARGUMENT, main};
 pub use token::Token;
+pub use ward::anything_runs_under;

@@ -177,6 +177,21 @@ fn is_marked(pid: Pid, mark: &[u8]) -> bool {
         .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == mark))
 }
 
+/// Whether a command that was started under `session` runs on this machine. Off Linux nobody can
+/// tell, and the answer is no.
+pub fn anything_runs_under(session: &str) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        let mark = mark(session);
+        proc::all().iter().any(|process| !process.zombie && is_marked(process.pid, &mark))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = session;
+        false
+    }
+}
+
 #[cfg(target_os = "linux")]
 fn mark(session: &str) -> Vec<u8> {
     format!("TFGUARD_SESSION={session}").into_bytes()

@@ -1,8 +1,8 @@
 //! Terraform's own state lock, when a Terraform died without releasing it.
 //!
-//! The backend's own words are the only source: `terraform force-unlock` with an ID that no lock
-//! has changes nothing and fails with a description of the lock that is there. That works for
-//! every backend whose error names the lock, and needs no access of ours to the state's store.
+//! The backend's own words are the only source: Terraform is asked for something that the lock
+//! refuses, and its error describes the lock that is there. That works for every backend whose
+//! error names the lock, and needs no access of ours to the state's store.
 
 mod care;
 mod free;

@@ -1,6 +1,5 @@
 //! Asking Terraform about its lock.
 
-use std::ffi::OsString;
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -13,6 +12,8 @@ use crate::terraform::lock_info::LockInfo;
 
 /// An ID that no lock has.
 const NO_LOCK: &str = "tfguard-probe";
+/// A resource that no state has.
+const NO_RESOURCE: &str = "terraform_data.tfguard_probe";
 /// How long Terraform may take. It talks to the backend a few times.
 const BOUND: Duration = Duration::from_secs(60);
 /// How often we look whether it has ended.
@@ -27,23 +28,40 @@ pub struct Terraform {
     pub program: PathBuf,
     /// The directory that it ran in.
     pub dir: PathBuf,
+    /// The backend compares the ID before it frees a lock. Not all do: `http` frees whatever is
+    /// there.
+    pub compares_ids: bool,
 }
 
 impl Terraform {
     /// The lock on the state, or `None` where there is none, or none that the backend describes.
+    ///
+    /// Where IDs are compared, freeing one that no lock has changes nothing. Elsewhere Terraform is
+    /// asked to take the lock for a change of nothing, which it gives back at once.
     pub(super) async fn lock(&self) -> Option<LockInfo> {
-        let printed = self.force_unlock(NO_LOCK).await?.1;
+        let (_, printed) = if self.compares_ids {
+            self.force_unlock(NO_LOCK).await?
+        } else {
+            self.run(&["untaint", "-allow-missing", "-lock-timeout=0s", "-no-color", NO_RESOURCE]).await?
+        };
         LockInfo::find(&printed)
     }
 
     /// Frees the lock `id`. Whether that succeeded, and what Terraform printed.
     pub(super) async fn force_unlock(&self, id: &str) -> Option<(bool, String)> {
+        self.run(&["force-unlock", "-force", "-no-color", id]).await
+    }
+
+    async fn run(&self, args: &[&str]) -> Option<(bool, String)> {
         let mut command = Command::new(&self.program);
-        let args = ["force-unlock", "-force", "-no-color", id].map(OsString::from);
         // A group of its own: a Ctrl-C is for us to hear.
         command.args(args).current_dir(&self.dir).process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.env("TF_IN_AUTOMATION", "1").env_remove("TF_CLI_ARGS").env_remove("TF_CLI_ARGS_force_unlock");
+        command
+            .env("TF_IN_AUTOMATION", "1")
+            .env_remove("TF_CLI_ARGS")
+            .env_remove("TF_CLI_ARGS_force_unlock")
+            .env_remove("TF_CLI_ARGS_untaint");
         // Off this thread, which has heartbeats to send.
         tokio::task::spawn_blocking(move || run(command)).await.ok().flatten()
     }

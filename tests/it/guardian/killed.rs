@@ -152,39 +152,35 @@ fn killed_while_no_child_runs_the_lock_is_released() {
 #[test]
 fn killed_at_any_moment_of_its_start_nothing_runs_under_a_free_lock() {
     let stage = Stage::new(Over::Local);
-    let mut reached = [0; 3];
+    let (mut early, mut late, mut left) = (0, 0, 0);
     for moment in 0..300 {
         let name = format!("moment{moment}");
         let mut command = stage.tfguard_under(&name);
-        command.args(["exec", "--", "sleep", "97"]);
+        command.args(["exec", "--", "sh", "-c", "touch \"$STAGE/ready.$STAGE_RUN\"; exec sleep 97"]);
         stage.named(&mut command, &name, "0");
         let run = stage.start(&name, command);
         std::thread::sleep(Duration::from_micros(1500 * moment));
         run.kill_supervisor();
-        let sleeps = || run.processes().into_iter().any(is_sleep);
-        reached[usize::from(sleeps())] += 1;
+        let works = || run.processes().into_iter().any(|pid| !is_tfguard(pid));
         wait_for("the processes to be gone", || {
             let last = stage.status_of(&name)["last"].clone();
-            assert!(last.is_null() || !sleeps(), "{moment}: released with the command alive: {last}");
+            assert!(last.is_null() || !works(), "{moment}: released with the command alive: {last}");
             run.processes().is_empty()
         });
-        let status = stage.status_of(&name);
         // Killed before there was a guardian: that one runs out.
-        let held = status["holders"].as_array().is_some_and(|holders| !holders.is_empty());
-        reached[2] += u32::from(held);
-        if reached[1] >= 15 {
+        let holders = stage.status_of(&name)["holders"].clone();
+        left += u32::from(holders.as_array().is_some_and(|holders| !holders.is_empty()));
+        *if stage.path(&format!("ready.{name}")).exists() { &mut late } else { &mut early } += 1;
+        if late == 10 {
             break;
         }
     }
-    println!(
-        "measured: no command {}, a command {}, lock left to run out {}",
-        reached[0], reached[1], reached[2]
-    );
-    assert!(reached[0] > 0 && reached[1] >= 15, "the moments were all on one side: {reached:?}");
+    println!("measured: killed before its command {early}, after {late}, left to run out {left}");
+    assert!(early > 0 && late == 10, "the moments were all on one side: {early}, {late}");
 }
 
-fn is_sleep(pid: i32) -> bool {
-    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.ends_with(b"sleep\x0097\x00"))
+fn is_tfguard(pid: i32) -> bool {
+    std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|program| program.ends_with("tfguard"))
 }
 
 /// Nobody guards a place in the queue: it is passed over.
