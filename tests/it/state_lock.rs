@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::support::folder::Folder;
 use super::support::moto::Moto;
+use super::support::processes::descendants;
 
 /// A directory with an S3 backend, and a bucket behind it.
 struct Site {
@@ -181,13 +182,7 @@ fn somebody_elses_is_never_touched() {
 fn a_dead_runs_lock_is_freed_by_takeover_only() {
     let site = Site::dynamodb();
     let mut run = site.applying(&[]);
-    // The whole machine dies: Terraform, supervisor and guardian.
-    let terraform = site.terraform_pid();
-    let guardian = guardian_of(run.id());
-    kill(guardian);
-    run.kill().unwrap();
-    run.wait().unwrap();
-    kill(terraform);
+    the_machine_dies(&mut run);
     assert!(site.is_locked());
     fs::remove_file(site.path("ready")).unwrap();
 
@@ -205,17 +200,28 @@ fn a_dead_runs_lock_is_freed_by_takeover_only() {
 fn takeover_frees_what_a_dead_run_left() {
     let site = Site::dynamodb();
     let mut run = site.applying(&[]);
-    let terraform = site.terraform_pid();
-    kill(guardian_of(run.id()));
-    run.kill().unwrap();
-    run.wait().unwrap();
-    kill(terraform);
+    the_machine_dies(&mut run);
     assert!(site.is_locked());
 
     let next = site.tfguard(&["--free-state-lock", "takeover", "plan"]).output().unwrap();
     assert_eq!(next.status.code(), Some(0), "{next:?}");
     assert!(site.log().contains(r#""type":"state_lock_freed""#), "{}", site.log());
     assert!(!site.is_locked());
+}
+
+/// Everything of the run is killed, also what Terraform started.
+fn the_machine_dies(run: &mut Child) {
+    let supervisor = rustix::process::Pid::from_raw(i32::try_from(run.id()).unwrap()).unwrap();
+    // So that no other guardian is posted in between.
+    rustix::process::kill_process(supervisor, rustix::process::Signal::STOP).unwrap();
+    let family = descendants(supervisor);
+    kill(guardian_of(run.id()));
+    run.kill().unwrap();
+    run.wait().unwrap();
+    for pid in family {
+        // The guardian, and whoever ended with its parent, is gone already.
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    }
 }
 
 /// The guardian is the child that is no Terraform.
