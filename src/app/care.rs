@@ -7,9 +7,11 @@ use crate::cli::{Action, Config};
 use crate::identity;
 use crate::lease::{Mode, Pushed};
 use crate::rescue;
+use crate::state_lock::{Care, Terraform};
 use crate::supervisor::custody::{Custody, SavedPlan};
 use crate::supervisor::run::Step;
 use crate::terraform::args::{self, Command};
+use crate::terraform::directory::{Backend, Directory};
 use crate::terraform::invocation::{Invocation, Push};
 
 /// Whether the command may change what the lock protects, so that plans made before it are stale.
@@ -39,6 +41,24 @@ pub(super) fn custody(config: &Config, command: &Step, options: &str) -> Custody
         require_clean: config.require_clean && !may_be_unclean,
         saved_plan: saved_plan(config),
     }
+}
+
+/// How to look after the state lock. The lock on a local state ends with its process, and a
+/// command without Terraform's lock leaves none.
+pub(super) fn state_lock(config: &Config, directory: &Directory, command: &Step) -> Option<Care> {
+    let Action::Terraform { args, .. } = &config.action else { return None };
+    if directory.backend.is_local() || config.mode == Mode::Shared {
+        return None;
+    }
+    Some(Care {
+        terraform: Terraform {
+            program: command.program.clone(),
+            dir: command.dir.clone(),
+            compares_ids: directory.backend == Backend::Type("s3".into()),
+        },
+        policy: config.free_state_lock,
+        detailed_exitcode: args::has_flag(args, "detailed-exitcode"),
+    })
 }
 
 fn invocation(command: &Step) -> Option<Invocation> {

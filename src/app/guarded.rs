@@ -9,21 +9,18 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{care, inherit, setup};
 use crate::child::{Arrival, Target as Aim, Terminal};
-use crate::cli::{Action, Config, Format, Wait as CliWait};
+use crate::cli::{Action, Config, Format};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::{Demands, Outlook};
 use crate::error::Error;
 use crate::guardian::{Setting, Token};
-use crate::lease::session::Wait;
 use crate::lease::transition::Candidate;
 use crate::lease::{LockName, Mode};
 use crate::report::event::{Event, Level};
 use crate::report::{Outlet, Reporter, SharedWriter};
-use crate::state_lock::{self, Care};
 use crate::supervisor::run::{Plan, Report, Step, run as supervise};
 use crate::supervisor::stop::Limits;
 use crate::terraform::args::{self, Command, Situation, Version};
-use crate::terraform::directory::{Backend, Directory};
 use crate::terraform::find::{self, Search};
 use crate::terraform::init;
 use crate::terraform::redact;
@@ -60,24 +57,6 @@ pub(super) async fn run(config: &Config, arrivals: UnboundedReceiver<Arrival>, r
         }
     }
     exit_code
-}
-
-/// How to look after the state lock. The lock on a local state ends with its process, and a
-/// command without Terraform's lock leaves none.
-fn state_care(config: &Config, directory: &Directory, command: &Step) -> Option<Care> {
-    let Action::Terraform { args, .. } = &config.action else { return None };
-    if directory.backend.is_local() || config.mode == Mode::Shared {
-        return None;
-    }
-    Some(Care {
-        terraform: state_lock::Terraform {
-            program: command.program.clone(),
-            dir: command.dir.clone(),
-            compares_ids: directory.backend == Backend::Type("s3".into()),
-        },
-        policy: config.free_state_lock,
-        detailed_exitcode: args::has_flag(args, "detailed-exitcode"),
-    })
 }
 
 /// Completes when we are asked to stop.
@@ -139,7 +118,7 @@ async fn plan(
     let token = Token::new().map_err(|error| {
         Error::Bug(format!("the system gives no pipe for the interrupt's token: {error}"))
     })?;
-    let state = state_care(config, &directory, &command);
+    let state = care::state_lock(config, &directory, &command);
     let guardian = Setting {
         state: state.clone(),
         lock: target.lock.clone(),
@@ -154,12 +133,7 @@ async fn plan(
         name: target.lock,
         store,
         candidate,
-        wait: match config.wait {
-            CliWait::Forever => Wait::Forever,
-            CliWait::No => Wait::Not,
-            CliWait::AtMost(limit) if limit.is_zero() => Wait::Not,
-            CliWait::AtMost(limit) => Wait::AtMost(limit),
-        },
+        wait: config.wait,
         limits: Limits {
             stop_timeout: config.stop_timeout,
             on_lease_lost: config.on_lease_lost,

@@ -144,11 +144,6 @@ impl Terminal {
         Ok(Hangup { told: Some(told), _keep: Some(keep) })
     }
 
-    /// Whether the terminal has gone: its window was closed, its connection lost.
-    pub fn hung_up(&self) -> bool {
-        tcgetpgrp(&self.tty).is_err()
-    }
-
     /// Whether `fd` is our controlling terminal. A child in the background whose input that is
     /// would stop as soon as it reads.
     pub fn is_controlling(fd: impl AsFd) -> bool {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::target::Wish;
 use crate::credentials::Demands;
+use crate::lease::session::Wait;
 use crate::lease::{Lease, Mode};
 use crate::report::Level;
 use crate::state_lock::Policy;
@@ -50,18 +51,6 @@ pub enum Action {
         /// Why.
         reason: String,
     },
-}
-
-/// How long to wait for the lock.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Wait {
-    /// As long as it takes.
-    #[default]
-    Forever,
-    /// Not at all.
-    No,
-    /// At most this long.
-    AtMost(Duration),
 }
 
 /// The values of `--log-format`.

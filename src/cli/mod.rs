@@ -12,7 +12,7 @@ pub mod status;
 pub mod target;
 
 pub use args::Args;
-pub use config::{Action, Colour, Config, Format, Log, Wait};
+pub use config::{Action, Colour, Config, Format, Log};
 pub use parse::{Parsed, parse};
 pub use resolve::{Surroundings, resolve};
 pub use target::{Place, Target, choose, user_state_dir};

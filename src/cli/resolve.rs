@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::{Args, Command as RawCommand, Options, Unlock};
-use super::config::{Action, Colour, Config, Format, Log, Wait};
+use super::config::{Action, Colour, Config, Format, Log};
 use super::file::{self, File};
 use super::origin::{Given, Origins};
 use super::target::{StoreChoice, Wish};
 use crate::credentials::Demands;
 use crate::error::Error;
+use crate::lease::session::Wait;
 use crate::lease::{Lease, LockName, Mode};
 use crate::report::Level;
 use crate::state_lock::Policy;
@@ -247,7 +248,7 @@ fn on_lease_lost(origins: &Origins<'_>, options: &Options, file: &File) -> Resul
 
 fn wait(origins: &Origins<'_>, options: &Options, file: &File) -> Result<Wait, Error> {
     if options.no_wait {
-        return Ok(Wait::No);
+        return Ok(Wait::Not);
     }
     let given = origins.duration(
         options.wait_timeout.clone(),
@@ -257,7 +258,7 @@ fn wait(origins: &Origins<'_>, options: &Options, file: &File) -> Result<Wait, E
     )?;
     Ok(match given {
         None => Wait::Forever,
-        Some((Duration::ZERO, _)) => Wait::No,
+        Some((Duration::ZERO, _)) => Wait::Not,
         Some((limit, _)) => Wait::AtMost(limit),
     })
 }
@@ -487,7 +488,7 @@ mod tests {
         let config = self::config(flags, &variables);
         assert_eq!(config.wish.lock.map(|lock| lock.to_string()).as_deref(), Some("other"));
         assert_eq!(config.wish.table.as_deref(), Some("t2"));
-        assert_eq!((config.lease.length(), config.wait), (60 * SECOND, Wait::No));
+        assert_eq!((config.lease.length(), config.wait), (60 * SECOND, Wait::Not));
         assert_eq!(config.log.format, Format::Text);
         assert_eq!(config.terraform_bin.as_deref(), Some(Path::new("tofu")));
     }
@@ -598,8 +599,8 @@ mod tests {
     fn waiting_and_levels_on_both_sides_of_the_command() {
         for (line, wait) in [
             ("tfguard --no-wait plan --wait-timeout 1m", Wait::AtMost(60 * SECOND)),
-            ("tfguard --wait-timeout 1m plan --no-wait", Wait::No),
-            ("tfguard plan --wait-timeout 0", Wait::No),
+            ("tfguard --wait-timeout 1m plan --no-wait", Wait::Not),
+            ("tfguard plan --wait-timeout 0", Wait::Not),
         ] {
             assert_eq!(config(line, &[]).wait, wait, "{line}");
         }

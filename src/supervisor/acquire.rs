@@ -16,7 +16,7 @@ use crate::report::{Reporter, human};
 use crate::store::StoreError;
 
 use super::attend::ORPHANED;
-use super::verdict::signal_number;
+use super::verdict::cancelled;
 
 /// How often somebody who waits says so.
 const SAY_AGAIN: Duration = Duration::from_secs(30);
@@ -64,7 +64,7 @@ impl Waiting<'_> {
                         Some(Arrival::Child) | None => continue,
                     };
                     self.leave(lock).await;
-                    return Err(Error::Cancelled { name, number: signal_number(name) });
+                    return Err(cancelled(name));
                 }
                 update = lock.update() => match update {
                     Some(Update::Notice(Notice::Acquired { previous, legacy, .. }, Some(tenure))) => {

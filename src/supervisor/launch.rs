@@ -6,7 +6,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::attend::{ORPHANED, Scene, Step};
 use super::stop::{Happening, Why};
-use super::verdict::signal_number;
+use super::verdict::cancelled;
 use crate::child::{
     Arrival, InterruptSeen, Marker, Pumps, Running, Sentinel, Sink, Spec, Stderr, Stdin, Stdout, Target,
     Terminal, same_open_file,
@@ -161,10 +161,6 @@ impl Scene<'_> {
         // A step of our own must not mix with what the requested command prints.
         if step.interactive || !self.outlet.is_text() { Stream::Stdout } else { Stream::Stderr }
     }
-}
-
-pub(super) fn cancelled(name: &'static str) -> Error {
-    Error::Cancelled { name, number: signal_number(name) }
 }
 
 pub(super) fn start_error(step: &Step, error: &io::Error) -> Error {

@@ -262,10 +262,7 @@ async fn commands(
             Ok((ended, pumps)) => {
                 // Cancelled in `init`: the requested command never ran, and the code says so.
                 let result = match scene.stop.cancelled_by() {
-                    Some(name) => {
-                        let number = verdict::signal_number(name);
-                        Err(Error::Cancelled { name, number })
-                    }
+                    Some(name) => Err(verdict::cancelled(name)),
                     None => Ok(verdict::of_child(ended, &scene.stop)),
                 };
                 return (result, Some(pumps));

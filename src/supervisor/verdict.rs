@@ -1,7 +1,7 @@
 //! What a run comes to: the exit code, the outcome in the record, the word in the summary. Pure.
 
 use super::stop::{Stop, Why};
-use crate::error::exit;
+use crate::error::{Error, exit};
 use crate::lease::Outcome;
 use crate::lease::transition::Ending;
 use crate::report::event::Ended;
@@ -46,8 +46,13 @@ pub(super) fn exit_code(ended: Ended) -> u8 {
     }
 }
 
+/// The run was cancelled by this signal before the requested command ran.
+pub(super) fn cancelled(name: &'static str) -> Error {
+    Error::Cancelled { name, number: signal_number(name) }
+}
+
 /// The number of a signal that asks us to stop.
-pub(super) fn signal_number(name: &str) -> u8 {
+fn signal_number(name: &str) -> u8 {
     match name {
         "SIGHUP" => 1,
         "SIGINT" => 2,
