@@ -15,6 +15,7 @@ use crate::lease::session::Wait;
 use crate::lease::{Lease, LockName, Mode};
 use crate::report::Level;
 use crate::state_lock::Policy;
+use crate::store::Access;
 use crate::supervisor::stop::OnLeaseLost;
 use crate::terraform::args as terraform_args;
 use crate::terraform::args::Command;
@@ -288,15 +289,17 @@ fn wish(origins: &Origins<'_>, options: &Options, file: &File, cwd: &Path) -> Re
             None => StoreChoice::Auto,
         },
         table: text(&options.table, "--table", "TFGUARD_TABLE", &file.table)?,
-        region: text(&options.region, "--region", "TFGUARD_REGION", &file.region)?,
-        endpoint_url: text(
-            &options.endpoint_url,
-            "--endpoint-url",
-            "TFGUARD_ENDPOINT_URL",
-            &file.endpoint_url,
-        )?,
-        profile: text(&options.profile, "--profile", "TFGUARD_PROFILE", &file.profile)?,
-        role_arn: role_arn(origins, options, file)?,
+        access: Access {
+            region: text(&options.region, "--region", "TFGUARD_REGION", &file.region)?,
+            endpoint_url: text(
+                &options.endpoint_url,
+                "--endpoint-url",
+                "TFGUARD_ENDPOINT_URL",
+                &file.endpoint_url,
+            )?,
+            profile: text(&options.profile, "--profile", "TFGUARD_PROFILE", &file.profile)?,
+            role_arn: role_arn(origins, options, file)?,
+        },
         local_dir: options
             .local_dir
             .clone()
@@ -464,10 +467,12 @@ mod tests {
             lock: LockName::new("prod").ok(),
             store: StoreChoice::Dynamodb,
             table: Some("t".into()),
-            region: Some("r".into()),
-            endpoint_url: Some("u".into()),
-            profile: Some("p".into()),
-            role_arn: Some("arn:aws:iam::123456789012:role/ci".into()),
+            access: Access {
+                region: Some("r".into()),
+                endpoint_url: Some("u".into()),
+                profile: Some("p".into()),
+                role_arn: Some("arn:aws:iam::123456789012:role/ci".into()),
+            },
             local_dir: Some("/nonexistent/start/l".into()),
         };
         assert_eq!(config.wish, wish);

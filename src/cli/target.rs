@@ -8,7 +8,7 @@ use etcetera::BaseStrategy;
 use crate::error::Error;
 use crate::escape;
 use crate::lease::LockName;
-use crate::store::{DynamoConfig, StoreSpec};
+use crate::store::{Access, DynamoConfig, StoreSpec};
 use crate::terraform::{Backend, Directory};
 
 /// The values of `--store`.
@@ -32,14 +32,9 @@ pub struct Wish {
     pub store: StoreChoice,
     /// `--table`
     pub table: Option<String>,
-    /// `--region`; `None` leaves it to the AWS SDK's own chain.
-    pub region: Option<String>,
-    /// `--endpoint-url`
-    pub endpoint_url: Option<String>,
-    /// `--profile`
-    pub profile: Option<String>,
-    /// `--role-arn`
-    pub role_arn: Option<String>,
+    /// `--region`, `--endpoint-url`, `--profile`, `--role-arn`; `None` leaves it to the AWS SDK's own
+    /// chain.
+    pub access: Access,
     /// `--local-dir`, absolute.
     pub local_dir: Option<PathBuf>,
 }
@@ -80,9 +75,9 @@ impl Target {
             StoreSpec::Dynamodb(config) => {
                 words.extend(["--table", &config.table]);
                 let optional = [
-                    ("--region", &config.region),
-                    ("--endpoint-url", &config.endpoint_url),
-                    ("--profile", &config.profile),
+                    ("--region", &config.access.region),
+                    ("--endpoint-url", &config.access.endpoint_url),
+                    ("--profile", &config.access.profile),
                 ];
                 for (option, value) in optional {
                     words.extend(value.iter().flat_map(|value| [option, value]));
@@ -161,13 +156,7 @@ fn store(wish: &Wish, place: Place<'_>, chosen: &mut Vec<String>) -> Result<Stor
 }
 
 fn dynamodb(wish: &Wish) -> Option<StoreSpec> {
-    Some(StoreSpec::Dynamodb(DynamoConfig {
-        table: wish.table.clone()?,
-        region: wish.region.clone(),
-        endpoint_url: wish.endpoint_url.clone(),
-        profile: wish.profile.clone(),
-        role_arn: wish.role_arn.clone(),
-    }))
+    Some(StoreSpec::Dynamodb(DynamoConfig { table: wish.table.clone()?, access: wish.access.clone() }))
 }
 
 fn local(wish: &Wish, place: Place<'_>, chosen: &mut Vec<String>) -> Result<StoreSpec, Error> {
@@ -279,6 +268,7 @@ mod tests {
             has_data_dir: false,
             has_locks: false,
             backend,
+            s3: None,
             workspace: "default".into(),
             refers_outside: false,
         }

@@ -3,23 +3,10 @@
 //! A store does three things for the protocol (read, compare-and-swap, wake) and two for
 //! operators (list, delete). It knows nothing of leases: a record is replaced whole or not at all.
 
-mod aws_files;
-mod aws_role;
+pub(crate) mod aws;
 mod dynamodb;
-mod dynamodb_connect;
-mod dynamodb_credentials;
-mod dynamodb_error;
-mod dynamodb_http;
-mod dynamodb_shape;
-mod dynamodb_sources;
 mod error;
-mod github_token;
-mod item;
 mod local;
-mod local_dir;
-mod local_file;
-mod local_name;
-mod local_watch;
 mod spec;
 mod text;
 
@@ -28,9 +15,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
-pub use aws_files::{AwsFiles, ask_aws_files};
-pub use dynamodb::DynamoStore;
-pub use dynamodb_connect::DynamoConfig;
+pub use aws::{Access, AwsFiles, ask_aws_files};
+pub use dynamodb::{DynamoConfig, DynamoStore};
 pub use error::{StoreError, StoreResult, Unavailable};
 pub use local::LocalStore;
 pub use spec::StoreSpec;

@@ -57,6 +57,7 @@ impl StoreSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Access;
 
     #[test]
     fn a_spec_survives_the_way_to_another_process() {
@@ -64,10 +65,12 @@ mod tests {
             StoreSpec::Local { dir: "/srv/locks".into() },
             StoreSpec::Dynamodb(DynamoConfig {
                 table: "locks".into(),
-                region: Some("eu-west-1".into()),
-                endpoint_url: None,
-                profile: Some("ops".into()),
-                role_arn: Some("arn:aws:iam::123456789012:role/ci".into()),
+                access: Access {
+                    region: Some("eu-west-1".into()),
+                    endpoint_url: None,
+                    profile: Some("ops".into()),
+                    role_arn: Some("arn:aws:iam::123456789012:role/ci".into()),
+                },
             }),
         ] {
             let json = serde_json::to_string(&spec).unwrap();

@@ -7,11 +7,13 @@
 //!
 //! 1. `acquire`: wait in the queue until the lock is ours, or say why not.
 //! 2. `attend`: a child from its start until it and all it left are dead.
+//!    `course`: which ones, in which order.
 //! 3. [`custody`]: what earlier runs have left, what this one leaves.
 //! 4. `depart`: release, last of all.
 
 mod acquire;
 mod attend;
+mod course;
 pub mod custody;
 mod depart;
 mod launch;

@@ -8,10 +8,11 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::acquire::Waiting;
 use super::attend::{Hold, Scene};
+use super::course;
 use super::custody::{Custodian, Custody, Footing};
 use super::depart;
 use super::stop::{Happening, Limits, Stop};
-use super::verdict::{self, Verdict};
+use super::verdict::Verdict;
 use crate::child::{Arrival, HoldTheLine, Pumps, become_subreaper};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::{Demands, Outlook, Watch};
@@ -23,7 +24,7 @@ use crate::lease::{Instant, Last, Legacy, LockName};
 use crate::lock;
 use crate::report::Outlet;
 use crate::report::Reporter;
-use crate::report::event::{Ended, Event, Level};
+use crate::report::event::{Event, Level};
 use crate::state_lock::Care;
 use crate::store::Store;
 
@@ -168,7 +169,7 @@ pub async fn run(
     };
     let from = clock.now().wall;
     let custodian = Custodian { plan, footing: &footing, clock, reporter };
-    let (result, pumps) = commands(plan, previous.as_ref(), &mut scene, &custodian).await;
+    let (result, pumps) = course::follow(plan, previous.as_ref(), &mut scene, &custodian).await;
     if let (Some(care), Ok(verdict)) = (&plan.state, &result)
         && care.may_have_left(verdict.ending.exit_code)
         && let Some(event) = care.after_own(from, clock.now().wall).await
@@ -240,52 +241,6 @@ fn post(plan: &Plan, hold: &Hold, reporter: &Reporter) -> Option<Guardian> {
             );
             reporter.emit(Event::say(Level::Warn, text));
             None
-        }
-    }
-}
-
-/// The commands of the run, one after the other. After anything but success the next one does not
-/// start.
-async fn commands(
-    plan: &Plan,
-    previous: Option<&Last>,
-    scene: &mut Scene<'_>,
-    custodian: &Custodian<'_>,
-) -> (Result<Verdict, Error>, Option<Pumps>) {
-    if let Err(error) = custodian.admit().await {
-        return (Err(error), None);
-    }
-    if let Some(first) = &plan.first {
-        match scene.attend(first).await {
-            Err(error) => return (Err(error), None),
-            Ok((Ended::Code(0), _)) => {}
-            Ok((ended, pumps)) => {
-                // Cancelled in `init`: the requested command never ran, and the code says so.
-                let result = match scene.stop.cancelled_by() {
-                    Some(name) => Err(verdict::cancelled(name)),
-                    None => Ok(verdict::of_child(ended, &scene.stop)),
-                };
-                return (result, Some(pumps));
-            }
-        }
-    }
-    // After `init`: before it Terraform does not know where the state is.
-    if let (Some(care), Some(last)) = (&plan.state, previous)
-        && let Some(event) = care.after_previous(last, scene.clock.now().wall).await
-    {
-        scene.reporter.emit(event);
-    }
-    let watch = custodian.watch(scene.guardian.as_mut());
-    match scene.attend(&plan.command).await {
-        Err(error) => (Err(error), None),
-        Ok((ended, pumps)) => {
-            let mut verdict = verdict::of_child(ended, &scene.stop);
-            custodian.settle(watch, ended, &mut verdict).await;
-            if scene.stop.lease_failed() && verdict.exit_code == 0 {
-                let text = "the lease was lost or at risk, and the command succeeded all the same";
-                scene.reporter.emit(Event::say(Level::Warn, format!("lock {}: {text}", plan.name)));
-            }
-            (Ok(verdict), Some(pumps))
         }
     }
 }

@@ -4,7 +4,10 @@ use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use serde_json::{Map, Value};
+
 use super::args::{self, Command};
+use super::backend::S3;
 use super::configuration;
 use crate::error::Error;
 use crate::escape;
@@ -56,6 +59,8 @@ pub struct Directory {
     pub has_locks: bool,
     /// The backend: the one that is initialised, else the one that is written.
     pub backend: Backend,
+    /// Its settings, where it is an initialised `s3` backend.
+    pub s3: Option<S3>,
     /// The selected workspace.
     pub workspace: String,
     /// The configuration refers to something that `init` would fetch or set up.
@@ -83,7 +88,12 @@ impl Directory {
             .map_err(|error| Error::NoInput(format!("the directory {shown} cannot be read: {error}")))?;
         let set = |name: &str| env(name).filter(|value| !value.is_empty());
         let data_dir = canonical.join(set("TF_DATA_DIR").unwrap_or_else(|| ".terraform".into()));
-        let backend = match (initialised_backend(&data_dir), written.backend, written.unreadable) {
+        let initialised = initialised_backend(&data_dir);
+        let s3 = initialised
+            .as_ref()
+            .and_then(|(name, settings)| (name == "s3").then(|| S3::from_settings(settings))?);
+        let initialised = initialised.map(|(name, _)| name);
+        let backend = match (initialised, written.backend, written.unreadable) {
             (Some(name), _, _) | (None, Some(name), _) => Backend::named(&name),
             (None, None, Some(cause)) => Backend::Unreadable(cause),
             (None, None, None) => Backend::None,
@@ -99,6 +109,7 @@ impl Directory {
             has_data_dir: data_dir.is_dir(),
             has_locks: has_locks(&canonical.join(".tfguard")),
             backend,
+            s3,
             workspace: workspace(&data_dir, set("TF_WORKSPACE")),
             refers_outside: written.refers_outside,
             data_dir,
@@ -139,12 +150,15 @@ fn has_locks(folder: &Path) -> bool {
     folder.exists() && (names().any(|name| besides(&name)) || !folder.join("rescue").exists())
 }
 
-/// The backend that the last `init` set up, which is the one that commands will use.
-fn initialised_backend(data_dir: &Path) -> Option<String> {
+/// The backend that the last `init` set up, which is the one that commands will use, and its
+/// settings.
+fn initialised_backend(data_dir: &Path) -> Option<(String, Map<String, Value>)> {
     let text = std::fs::read_to_string(data_dir.join("terraform.tfstate")).ok()?;
-    let value: serde_json::Value = serde_json::from_str(&text).ok()?;
-    let name = value.get("backend")?.get("type")?.as_str()?;
-    (!name.is_empty()).then(|| name.to_owned())
+    let mut value: Value = serde_json::from_str(&text).ok()?;
+    let backend = value.get_mut("backend")?;
+    let name = backend.get("type")?.as_str().filter(|name| !name.is_empty())?.to_owned();
+    let settings = backend.get_mut("config").map(Value::take);
+    Some((name, settings.and_then(|value| value.as_object().cloned()).unwrap_or_default()))
 }
 
 fn workspace(data_dir: &Path, selected: Option<OsString>) -> String {

@@ -41,6 +41,7 @@ mod tests {
             has_data_dir: initialised,
             has_locks: false,
             backend: Backend::None,
+            s3: None,
             workspace: "default".into(),
             refers_outside,
         }

@@ -2,6 +2,7 @@
 //! and what a configuration directory holds.
 
 pub mod args;
+pub mod backend;
 mod configuration;
 pub mod directory;
 pub mod find;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use tfguard::store::{DynamoConfig, DynamoStore, Store, StoreError, Swap};
+use tfguard::store::{Access, DynamoConfig, DynamoStore, Store, StoreError, Swap};
 
 use super::dynamodb::{KEYS, config};
 use super::{PLENTY, name, record};
@@ -13,6 +13,11 @@ use crate::support::fault::{Fault, Proxy};
 use crate::support::folder::Folder;
 use crate::support::http::{Reply, Server, answer, nobody};
 use crate::support::isolated::{block_on, isolated};
+
+fn with(mut config: DynamoConfig, change: impl FnOnce(&mut Access)) -> DynamoConfig {
+    change(&mut config.access);
+    config
+}
 
 fn connect(config: &DynamoConfig) -> (Result<DynamoStore, StoreError>, Duration) {
     let started = Instant::now();
@@ -32,7 +37,7 @@ fn no_region_is_said_at_once() {
         ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &endpoint),
     ];
     isolated(concat!(module_path!(), "::no_region_is_said_at_once"), &vars, || {
-        let config = DynamoConfig { region: None, ..config(&nobody(), "locks") };
+        let config = with(config(&nobody(), "locks"), |access| access.region = None);
         let (result, took) = connect(&config);
         let error = result.unwrap_err();
         assert!(matches!(error, StoreError::Misconfigured { .. }), "{error:?}");
@@ -111,7 +116,7 @@ fn used_key(config: &DynamoConfig) -> String {
     let engine = Engine::start();
     engine.create_table("locks", Shape::Right);
     let proxy = Proxy::start(&engine.endpoint);
-    let config = DynamoConfig { endpoint_url: Some(proxy.endpoint()), ..config.clone() };
+    let config = with(config.clone(), |access| access.endpoint_url = Some(proxy.endpoint()));
     block_on(async {
         let store = DynamoStore::connect(&config).await.unwrap();
         assert_eq!(store.read(&name("prod"), PLENTY).await, Ok(None));
@@ -134,12 +139,15 @@ fn a_profile_gives_region_and_credentials_and_goes_before_the_environment() {
         ("AWS_SHARED_CREDENTIALS_FILE", keys_file.to_str().unwrap()),
     ];
     isolated(test, &vars, || {
-        let ops = DynamoConfig { region: None, profile: Some("ops".into()), ..config("", "locks") };
+        let ops = with(config("", "locks"), |access| {
+            access.region = None;
+            access.profile = Some("ops".into());
+        });
         let signed = used_key(&ops);
         assert!(signed.contains("AKIDOPS") && signed.contains("eu-north-1"), "{signed}");
         assert!(used_key(&config("", "locks")).contains("AKIDTEST"));
 
-        let missing = DynamoConfig { profile: Some("nobody".into()), ..config(&nobody(), "locks") };
+        let missing = with(config(&nobody(), "locks"), |access| access.profile = Some("nobody".into()));
         let error = connect(&missing).0.unwrap_err();
         assert!(matches!(error, StoreError::Credentials { expired: false, .. }), "{error:?}");
         assert!(error.to_string().contains("nobody"), "{error}");
@@ -154,7 +162,7 @@ fn the_endpoint_may_come_from_the_environment() {
     for variable in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB"] {
         let done = isolated(test, &[KEYS[0], KEYS[1], (variable, &engine.endpoint)], || {
             block_on(async {
-                let config = DynamoConfig { endpoint_url: None, ..config("", "locks") };
+                let config = with(config("", "locks"), |access| access.endpoint_url = None);
                 let store = DynamoStore::connect(&config).await.unwrap();
                 assert_eq!(store.read(&name("prod"), PLENTY).await, Ok(None));
                 assert!(store.describe().contains("http://127.0.0.1"), "{}", store.describe());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use tfguard::store::{DynamoConfig, DynamoStore, Store, StoreError, StoreSpec, Swap};
+use tfguard::store::{Access, DynamoConfig, DynamoStore, Store, StoreError, StoreSpec, Swap};
 
 use super::{PLENTY, busy, contract, name, record};
 use crate::support::dynamo::{Engine, Shape};
@@ -16,10 +16,11 @@ pub(super) const KEYS: [(&str, &str); 2] =
 pub(super) fn config(endpoint: &str, table: &str) -> DynamoConfig {
     DynamoConfig {
         table: table.into(),
-        region: Some("eu-west-1".into()),
-        endpoint_url: Some(endpoint.into()),
-        profile: None,
-        role_arn: None,
+        access: Access {
+            region: Some("eu-west-1".into()),
+            endpoint_url: Some(endpoint.into()),
+            ..Access::default()
+        },
     }
 }
 

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-use super::local_file;
-use super::text::{chain, plain};
-use super::{StoreError, StoreResult, Unavailable};
+use super::file;
+use crate::store::text::{chain, plain};
+use crate::store::{StoreError, StoreResult, Unavailable};
 
 /// Whom new files are given to, where that is not simply us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +83,7 @@ fn create(path: &Path) -> io::Result<bool> {
 }
 
 fn ignore(folder: &Path, owner: Option<Owner>) -> io::Result<()> {
-    let mut file: File = match local_file::create_new(&folder.join(".gitignore"), owner) {
+    let mut file: File = match file::create_new(&folder.join(".gitignore"), owner) {
         Ok(file) => file,
         // Another process of ours was here first.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),

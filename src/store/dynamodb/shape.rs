@@ -5,10 +5,10 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{KeyType, ScalarAttributeType, TableDescription};
 
-use super::StoreError;
-use super::dynamodb_error::{Target, is_about_key};
+use super::error::{Target, is_about_key};
 use super::item::KEY;
-use super::text::plain;
+use crate::store::StoreError;
+use crate::store::text::plain;
 
 /// The description is a kindness; it may not hold up the error for longer than this.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -12,10 +12,10 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials};
 use aws_sdk_dynamodb::config::SharedHttpClient;
 
-use super::aws_role::{self as role, Role};
 use super::github_token::Issuer;
-use super::text::{chain, plain};
-use super::{StoreError, Unavailable};
+use super::role::{self, Role};
+use crate::store::text::{chain, plain};
+use crate::store::{StoreError, Unavailable};
 
 /// Why no credentials came.
 #[derive(Debug)]

@@ -8,9 +8,9 @@ use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
 use jiff::Timestamp;
 
-use super::dynamodb_connect::usual_region;
-use super::dynamodb_http;
-use super::text::chain;
+use super::access::usual_region;
+use super::http;
+use crate::store::text::chain;
 
 /// How long an SSO portal, a credential process or STS may take.
 const BOUND: Duration = Duration::from_secs(30);
@@ -35,7 +35,7 @@ pub enum AwsFiles {
 pub async fn ask_aws_files() -> AwsFiles {
     let config = ProviderConfig::without_region()
         .with_region(usual_region(None).await)
-        .with_http_client(dynamodb_http::client());
+        .with_http_client(http::client());
     let provider = ProfileFileCredentialsProvider::builder().configure(&config).build();
     match tokio::time::timeout(BOUND, provider.provide_credentials()).await {
         Ok(Ok(credentials)) => {

@@ -12,10 +12,10 @@ use aws_sdk_sts::config::{Builder, IdentityCache};
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::types;
 
-use super::Unavailable;
-use super::dynamodb_sources::LoadError;
 use super::github_token::Token;
-use super::text::{chain, plain};
+use super::sources::LoadError;
+use crate::store::Unavailable;
+use crate::store::text::{chain, plain};
 
 /// How long STS may take to answer one attempt.
 const ATTEMPT: Duration = Duration::from_secs(3);

@@ -14,15 +14,15 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout as within};
 
-use super::local_dir::{Folder, shown};
-use super::local_file::{self, Files, WriteLock};
-use super::local_name::Naming;
-use super::local_watch;
-use super::text::chain;
-use super::{Listed, Store, StoreError, StoreResult, Swap, Unavailable, Watch};
+use super::dir::{Folder, shown};
+use super::file::{self, Files, WriteLock};
+use super::name::Naming;
+use super::watch;
 use crate::clock::SystemClock;
 use crate::lease::KEY_PREFIX;
 use crate::lease::{Instant, LockName, Record, RecordError, Stamp};
+use crate::store::text::chain;
+use crate::store::{Listed, Store, StoreError, StoreResult, Swap, Unavailable, Watch};
 
 /// The key's field in a file, as in a DynamoDB item.
 const KEY: &str = "LockID";
@@ -152,7 +152,7 @@ impl Shared {
 
     /// What the file of `stem` holds, if it is a lock's.
     fn entry(&self, stem: &str, path: &Path) -> Option<Listed> {
-        let (lock_id, record) = match local_file::read(path) {
+        let (lock_id, record) = match file::read(path) {
             Ok(bytes) => match serde_json::from_slice::<Value>(&bytes?) {
                 // Not written by us, or history.
                 Ok(value) if !value.get(KEY).and_then(Value::as_str)?.starts_with(KEY_PREFIX) => return None,
@@ -242,6 +242,6 @@ impl Store for LocalStore {
 
     fn watch(&self, name: &LockName, changed: mpsc::Sender<()>) -> Option<Box<dyn Watch>> {
         let file = format!("{}.json", self.shared.naming.stem(name));
-        local_watch::start(&self.shared.folder.path, file, changed)
+        watch::start(&self.shared.folder.path, file, changed)
     }
 }

@@ -5,20 +5,21 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use tokio::sync::mpsc;
 
-use super::dynamodb_connect::{self as connect, DynamoConfig};
-use super::dynamodb_credentials::Keys;
-use super::dynamodb_error::{self as errors, Target};
-use super::dynamodb_shape as shape;
+use super::config::DynamoConfig;
+use super::error::{self as errors, Target};
 use super::item::{self, Item};
-use super::{Listed, Store, StoreError, StoreResult, Swap, Watch};
+use super::shape;
 use crate::lease::KEY_PREFIX;
 use crate::lease::{LockName, Record, RecordError, Stamp};
+use crate::store::aws::{Keys, Service, link};
+use crate::store::{Listed, Store, StoreError, StoreResult, Swap, Watch};
 
 /// How long an operator's request may take; those of the protocol say it themselves.
 const OPERATOR_TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,8 +42,11 @@ impl DynamoStore {
     /// [`StoreError::Misconfigured`] at once where no region is known, and
     /// [`StoreError::Credentials`] within two seconds where no credentials are.
     pub async fn connect(config: &DynamoConfig) -> StoreResult<Self> {
-        let connect::Connected { client, keys, target } = connect::connect(config).await?;
-        Ok(Self { client, keys, target })
+        let whose = format!("table \"{}\"", config.table);
+        let link = link(&config.access, Service::Dynamodb, &whose).await?;
+        let target = Target::new(&config.table, Some(link.region.as_ref()), link.endpoint.as_deref());
+        let client = Builder::from(&link.sdk).credentials_provider(link.keys.provider()).build();
+        Ok(Self { client: Client::from_conf(client), keys: link.keys, target })
     }
 
     /// Runs one request within `timeout`. Credentials are renewed before the time starts to count,

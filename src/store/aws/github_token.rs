@@ -7,10 +7,10 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::byte_stream::ByteStream;
 use serde::Deserialize;
 
-use super::Unavailable;
-use super::dynamodb_http;
-use super::dynamodb_sources::LoadError;
-use super::text::chain;
+use super::http;
+use super::sources::LoadError;
+use crate::store::Unavailable;
+use crate::store::text::chain;
 
 /// Whom the token is for.
 const AUDIENCE: &str = "sts.amazonaws.com";
@@ -77,7 +77,7 @@ impl Issuer {
             )
         })?;
         let exchange = async {
-            let answer = dynamodb_http::connector(&self.url).call(request).await.map_err(|error| {
+            let answer = http::connector(&self.url).call(request).await.map_err(|error| {
                 let text = format!("GitHub's issuer of identity tokens cannot be reached: {}", chain(&error));
                 passing(Unavailable::Unreachable, text)
             })?;

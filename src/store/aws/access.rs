@@ -1,39 +1,35 @@
-//! From a configuration to a client: region, endpoint, HTTP, credentials.
+//! From options to what a client of an AWS service needs: region, endpoint, HTTP, credentials.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::identity::IdentityCache;
 use aws_config::meta::region::ProvideRegion;
 use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region};
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{Builder, IdentityCache, StalledStreamProtectionConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use serde::{Deserialize, Serialize};
 
-use super::dynamodb_credentials::Keys;
-use super::dynamodb_error::Target;
-use super::dynamodb_http;
-use super::dynamodb_sources::Sources;
-use super::text::plain;
-use super::{StoreError, StoreResult};
+use super::http;
+use super::keys::Keys;
+use super::sources::Sources;
+use crate::store::text::plain;
+use crate::store::{StoreError, StoreResult};
 
 /// How long a connection may take to come about. Below the shortest lease's attempt timeout of
 /// one second nothing changes; above it a dead address fails before the attempt's time is up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Where the table is and as whom to go there. What is `None` comes from the standard AWS
-/// variables and files.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DynamoConfig {
-    /// Name of the table.
-    pub table: String,
+/// How to reach AWS and as whom. What is `None` comes from the standard AWS variables and files.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Access {
     /// AWS Region, such as `eu-west-1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// `http://…` or `https://…` of something that speaks DynamoDB's protocol.
+    /// `http://…` or `https://…` of something that speaks the service's protocol.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint_url: Option<String>,
     /// Profile of the AWS configuration files. It goes before credentials in the environment,
@@ -46,68 +42,81 @@ pub struct DynamoConfig {
     pub role_arn: Option<String>,
 }
 
-impl DynamoConfig {
-    /// In words, as far as it is known before the environment was asked.
-    pub fn describe(&self) -> String {
-        Target::new(&self.table, self.region.as_deref(), self.endpoint_url.as_deref()).to_string()
+/// The services that are spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Service {
+    Dynamodb,
+}
+
+impl Service {
+    /// The standard variable for its endpoint.
+    fn endpoint_variable(self) -> &'static str {
+        match self {
+            Self::Dynamodb => "AWS_ENDPOINT_URL_DYNAMODB",
+        }
     }
 }
 
-/// What [`connect`] makes.
-pub(super) struct Connected {
-    pub(super) client: Client,
-    pub(super) keys: Arc<Keys>,
-    pub(super) target: Target,
+/// What every client of a service is made from.
+pub(crate) struct Link {
+    /// Region, endpoint, HTTP client and timeouts; retries are off and no credentials are in it.
+    pub(crate) sdk: SdkConfig,
+    /// The credentials: [`Keys::ensure`] before each request, [`Keys::provider`] for the client.
+    pub(crate) keys: Arc<Keys>,
+    /// The region in force.
+    pub(crate) region: Region,
+    /// The endpoint, where it is not AWS's own.
+    pub(crate) endpoint: Option<String>,
 }
 
+/// Finds out region, endpoint and credentials; nothing is asked of `service` itself. `whose` is
+/// what the region is needed for, in the error: `table "locks"`.
+///
 /// # Errors
 /// [`StoreError::Misconfigured`], [`StoreError::Credentials`], or [`StoreError::Unavailable`] when
 /// whoever gives out credentials does not answer.
-pub(super) async fn connect(config: &DynamoConfig) -> StoreResult<Connected> {
-    let region = region(config).await?;
-    let http = dynamodb_http::client();
+pub(crate) async fn link(access: &Access, service: Service, whose: &str) -> StoreResult<Link> {
+    let region = region(access, whose).await?;
+    let http = http::client();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(region.clone())
         .retry_config(RetryConfig::disabled())
         .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())
         .http_client(http.clone())
+        // The keys keep themselves; a second cache would renew inside an attempt's time.
+        .identity_cache(IdentityCache::no_cache())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .no_credentials();
-    if let Some(profile) = given(config.profile.as_ref()) {
+    if let Some(profile) = given(access.profile.as_ref()) {
         loader = loader.profile_name(profile);
     }
-    if let Some(url) = given(config.endpoint_url.as_ref()) {
+    if let Some(url) = given(access.endpoint_url.as_ref()) {
         loader = loader.endpoint_url(url);
     }
     let sdk = loader.load().await;
 
-    let endpoint = given(config.endpoint_url.as_ref())
+    let endpoint = given(access.endpoint_url.as_ref())
         .map(str::to_owned)
-        .or_else(|| std::env::var("AWS_ENDPOINT_URL_DYNAMODB").ok().filter(|url| !url.is_empty()))
+        .or_else(|| std::env::var(service.endpoint_variable()).ok().filter(|url| !url.is_empty()))
         .or_else(|| sdk.endpoint_url().map(str::to_owned));
-    let target = Target::new(&config.table, Some(region.as_ref()), endpoint.as_deref());
     check_endpoint(endpoint.as_deref())?;
 
     let owned = |option: &Option<String>| given(option.as_ref()).map(str::to_owned);
-    let sources = Sources::new(owned(&config.profile), owned(&config.role_arn), region, http);
+    let sources = Sources::new(owned(&access.profile), owned(&access.role_arn), region.clone(), http);
     let keys = Arc::new(Keys::new(sources));
     keys.ensure().await?;
-    let builder = Builder::from(&sdk)
-        .credentials_provider(keys.provider())
-        // The keys keep themselves; a second cache would renew inside an attempt's time.
-        .identity_cache(IdentityCache::no_cache())
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-    Ok(Connected { client: Client::from_conf(builder.build()), keys, target })
+    Ok(Link { sdk, keys, region, endpoint })
 }
 
-async fn region(config: &DynamoConfig) -> StoreResult<Region> {
-    if let Some(region) = given(config.region.as_ref()) {
+async fn region(access: &Access, whose: &str) -> StoreResult<Region> {
+    if let Some(region) = given(access.region.as_ref()) {
         return Ok(Region::new(region.to_owned()));
     }
-    usual_region(given(config.profile.as_ref())).await.ok_or_else(|| StoreError::Misconfigured {
+    usual_region(given(access.profile.as_ref())).await.ok_or_else(|| StoreError::Misconfigured {
         message: format!(
-            "no AWS region is known for table \"{}\"; give it with --region, set AWS_REGION, or add \
-             region to the AWS profile",
-            plain(&config.table)
+            "no AWS region is known for {}; give it with --region, set AWS_REGION, or add region to the \
+             AWS profile",
+            plain(whose)
         ),
     })
 }

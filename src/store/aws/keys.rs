@@ -8,10 +8,10 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use jiff::Timestamp;
 
-use super::dynamodb_sources::Sources;
-use super::{StoreError, StoreResult, Unavailable};
+use super::sources::Sources;
 use crate::clock::{Clock, SystemClock};
 use crate::lease::Instant;
+use crate::store::{StoreError, StoreResult, Unavailable};
 
 /// The bound of the first load, in which a credential process may have to ask somebody.
 const FIRST_LOAD: Duration = Duration::from_secs(30);
@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_secs(15);
 
 /// The credentials in use.
 #[derive(Debug)]
-pub(super) struct Keys {
+pub(crate) struct Keys {
     sources: Sources,
     state: Mutex<State>,
     /// One renewal at a time.
@@ -61,7 +61,7 @@ impl Keys {
     /// # Errors
     /// [`StoreError::Credentials`], or [`StoreError::Unavailable`] when whoever gives them out
     /// does not answer.
-    pub(super) async fn ensure(self: &Arc<Self>) -> StoreResult<()> {
+    pub(crate) async fn ensure(self: &Arc<Self>) -> StoreResult<()> {
         match self.need() {
             Need::Nothing => Ok(()),
             Need::Soon => {
@@ -79,12 +79,12 @@ impl Keys {
 
     /// Says that the service refused these credentials as expired: they are loaded anew, from the
     /// very sources, before the next request.
-    pub(super) fn distrust(&self) {
+    pub(crate) fn distrust(&self) {
         self.lock().distrusted = true;
     }
 
     /// A provider that hands out what is in use and never loads by itself.
-    pub(super) fn provider(self: &Arc<Self>) -> SharedCredentialsProvider {
+    pub(crate) fn provider(self: &Arc<Self>) -> SharedCredentialsProvider {
         SharedCredentialsProvider::new(InUse(Arc::clone(self)))
     }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, Gid, OFlags, Uid, fchown, flock};
 
-use super::local_dir::Owner;
+use super::dir::Owner;
 
 /// No record comes near this; what does is not ours, and is not read into memory.
 const LARGEST: u64 = 4 * 1024 * 1024;

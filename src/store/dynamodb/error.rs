@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::error::{ConnectorError, ProvideErrorMetadata, SdkError};
 
-use super::text::{chain, plain};
-use super::{StoreError, Unavailable};
+use crate::store::text::{chain, plain};
+use crate::store::{StoreError, Unavailable};
 
 /// The table we mean, for messages.
 #[derive(Debug, Clone)]

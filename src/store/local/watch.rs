@@ -6,7 +6,7 @@ use std::path::Path;
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
-use super::Watch;
+use crate::store::Watch;
 
 struct FileWatch {
     _watcher: RecommendedWatcher,

@@ -1,0 +1,15 @@
+//! Access to AWS, the same for every service: region, endpoint, HTTP, credentials.
+
+mod access;
+mod files;
+mod github_token;
+mod http;
+mod keys;
+mod role;
+mod sources;
+
+pub use access::Access;
+pub use files::{AwsFiles, ask_aws_files};
+
+pub(crate) use access::{Service, link};
+pub(crate) use keys::Keys;

@@ -1,0 +1,10 @@
+//! The DynamoDB store: one item per lock, in a table that may be Terraform's own lock table.
+
+mod config;
+mod error;
+mod item;
+mod shape;
+mod table;
+
+pub use config::DynamoConfig;
+pub use table::DynamoStore;

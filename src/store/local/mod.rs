@@ -1,0 +1,9 @@
+//! The local store: a folder of record files, for locks of one machine.
+
+mod dir;
+mod file;
+mod folder;
+mod name;
+mod watch;
+
+pub use folder::LocalStore;

@@ -1,0 +1,57 @@
+//! The commands of a run, under the lock.
+
+use super::attend::Scene;
+use super::custody::Custodian;
+use super::run::Plan;
+use super::verdict::{self, Verdict};
+use crate::child::Pumps;
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::lease::Last;
+use crate::report::event::{Ended, Event, Level};
+
+/// The commands of the run, one after the other. After anything but success the next one does not
+/// start.
+pub(super) async fn follow(
+    plan: &Plan,
+    previous: Option<&Last>,
+    scene: &mut Scene<'_>,
+    custodian: &Custodian<'_>,
+) -> (Result<Verdict, Error>, Option<Pumps>) {
+    if let Err(error) = custodian.admit().await {
+        return (Err(error), None);
+    }
+    if let Some(first) = &plan.first {
+        match scene.attend(first).await {
+            Err(error) => return (Err(error), None),
+            Ok((Ended::Code(0), _)) => {}
+            Ok((ended, pumps)) => {
+                // Cancelled in `init`: the requested command never ran, and the code says so.
+                let result = match scene.stop.cancelled_by() {
+                    Some(name) => Err(verdict::cancelled(name)),
+                    None => Ok(verdict::of_child(ended, &scene.stop)),
+                };
+                return (result, Some(pumps));
+            }
+        }
+    }
+    // After `init`: before it Terraform does not know where the state is.
+    if let (Some(care), Some(last)) = (&plan.state, previous)
+        && let Some(event) = care.after_previous(last, scene.clock.now().wall).await
+    {
+        scene.reporter.emit(event);
+    }
+    let watch = custodian.watch(scene.guardian.as_mut());
+    match scene.attend(&plan.command).await {
+        Err(error) => (Err(error), None),
+        Ok((ended, pumps)) => {
+            let mut verdict = verdict::of_child(ended, &scene.stop);
+            custodian.settle(watch, ended, &mut verdict).await;
+            if scene.stop.lease_failed() && verdict.exit_code == 0 {
+                let text = "the lease was lost or at risk, and the command succeeded all the same";
+                scene.reporter.emit(Event::say(Level::Warn, format!("lock {}: {text}", plan.name)));
+            }
+            (Ok(verdict), Some(pumps))
+        }
+    }
+}
