@@ -262,15 +262,10 @@ mod tests {
         Directory {
             canonical: "/srv/infra".into(),
             configured: true,
-            has_state: false,
             data_dir: "/srv/infra/.terraform".into(),
-            initialised: false,
-            has_data_dir: false,
-            has_locks: false,
             backend,
-            s3: None,
             workspace: "default".into(),
-            refers_outside: false,
+            ..Directory::default()
         }
     }
 
