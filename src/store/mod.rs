@@ -4,11 +4,11 @@
 //! operators (list, delete). It knows nothing of leases: a record is replaced whole or not at all.
 
 pub(crate) mod aws;
-mod dynamodb;
+pub(crate) mod dynamodb;
 mod error;
 mod local;
 mod spec;
-mod text;
+pub(crate) mod text;
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 pub use aws::{Access, AwsFiles, ask_aws_files};
-pub use dynamodb::{DynamoConfig, DynamoStore};
+pub use dynamodb::{DynamoConfig, DynamoStore, KeyFault, KeyPart};
 pub use error::{StoreError, StoreResult, Unavailable};
 pub use local::LocalStore;
 pub use spec::StoreSpec;

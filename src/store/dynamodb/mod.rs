@@ -3,8 +3,10 @@
 mod config;
 mod error;
 mod item;
+pub(crate) mod key;
 mod shape;
 mod table;
 
 pub use config::DynamoConfig;
+pub use key::{KeyFault, KeyPart};
 pub use table::DynamoStore;
