@@ -95,7 +95,8 @@ async fn plan(
     };
     let is_terraform = matches!(config.action, Action::Terraform { .. });
     let target = setup::target(config, &directory, is_terraform)?;
-    *lock = Some(target.lock.clone());
+    let site = target.only()?.clone();
+    *lock = Some(site.lock.clone());
     if !target.chosen.is_empty() {
         reporter.emit(Event::say(Level::Info, target.chosen.join("; ")));
     }
@@ -103,9 +104,9 @@ async fn plan(
         reporter.emit(Event::say(Level::Warn, text.clone()));
     }
     // Before the lock is asked for: nobody is to wait for a run that cannot work.
-    let outlook = outlook(config.credentials, &target.lock, reporter).await?;
-    let store = setup::open(&target.store, &target.lock).await?;
-    let inherited = inherit::footing(&target.lock, config.mode, store.as_ref()).await?;
+    let outlook = outlook(config.credentials, &site.lock, reporter).await?;
+    let store = setup::open(&site.store, &site.lock).await?;
+    let inherited = inherit::footing(&site.lock, config.mode, store.as_ref()).await?;
     let shown = command.shown.join(" ");
     let candidate = Candidate {
         session: crate::session::id(),
@@ -121,16 +122,16 @@ async fn plan(
     let state = care::state_lock(config, &directory, &command);
     let guardian = Setting {
         state: state.clone(),
-        lock: target.lock.clone(),
-        store: target.store.absolute(),
+        lock: site.lock.clone(),
+        store: site.store.absolute(),
         stop_timeout: config.stop_timeout,
         on_lease_lost: config.on_lease_lost,
         json: config.log.format == Format::Json,
         log_file: config.log.file.clone(),
     };
-    let options = target.options();
+    let options = site.options();
     Ok(Plan {
-        name: target.lock,
+        name: site.lock,
         store,
         candidate,
         wait: config.wait,
