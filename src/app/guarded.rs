@@ -18,7 +18,7 @@ use crate::lease::transition::Candidate;
 use crate::lease::{LockName, Mode};
 use crate::report::event::{Event, Level};
 use crate::report::{Outlet, Reporter, SharedWriter};
-use crate::supervisor::run::{Plan, Report, Step, run as supervise};
+use crate::supervisor::run::{Course, Plan, Report, Step, Work, run as supervise};
 use crate::supervisor::stop::Limits;
 use crate::terraform::args::{self, Command, Situation, Version};
 use crate::terraform::find::{self, Search};
@@ -77,16 +77,16 @@ async fn plan(
     let terminal = Terminal::open_foreground().is_some() && config.log.format == Format::Text;
     let directory = setup::inspect(&config.directory)?;
     let cwd = &config.directory;
-    let (first, command) = match &config.action {
-        Action::Terraform { command, args, init } => {
+    let (init, command) = match &config.action {
+        Action::Terraform { command, args, init: policy } => {
             directory.require(*command, args)?;
             let tool = Tool::find(config, cwd)?;
             let plain: &[OsString] =
                 if args::has_flag(args, "no-color") { &["-no-color".into()] } else { &[] };
-            let first = init::needed(*init, &directory)
+            let init = init::needed(*policy, &directory)
                 .then(|| tool.step(config, Command::Init, plain, false))
                 .transpose()?;
-            (first, tool.step(config, *command, args, terminal)?)
+            (init, tool.step(config, *command, args, terminal)?)
         }
         Action::Exec { argv } => (None, exec(argv, cwd)?),
         Action::Status { .. } | Action::Unlock { .. } => {
@@ -143,8 +143,7 @@ async fn plan(
         custody: care::custody(config, &command, &options),
         options,
         credentials: (config.credentials, outlook),
-        first,
-        command,
+        course: Course { init, work: Work::Command(command) },
         inherited,
         started: started.mono,
         seed: crate::session::seed(),
