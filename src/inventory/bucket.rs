@@ -1,5 +1,6 @@
 //! What an S3 bucket is like.
 
+use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::types::BucketVersioningStatus;
 
 use super::client::S3Client;
@@ -69,13 +70,31 @@ async fn region(client: &S3Client, bucket: &str) -> Result<String, Fault> {
 }
 
 async fn versioning(client: &S3Client, bucket: &str) -> Result<Versioning, Fault> {
-    let request = client.sdk.get_bucket_versioning().bucket(bucket).send();
-    let answer = client.ask("s3:GetBucketVersioning", request).await?;
-    Ok(match answer.status {
-        Some(BucketVersioningStatus::Enabled) => Versioning::Enabled,
-        Some(BucketVersioningStatus::Suspended) => Versioning::Suspended,
-        _ => Versioning::Off,
-    })
+    let request = async {
+        match client.sdk.get_bucket_versioning().bucket(bucket).send().await {
+            // Some look-alikes wrap the same answer in an element of another name.
+            Err(SdkError::ServiceError(answer)) if answer.raw().status().is_success() => {
+                Ok(versioning_in(answer.raw().body().bytes().unwrap_or_default()))
+            }
+            answer => answer.map(|answer| match answer.status {
+                Some(BucketVersioningStatus::Enabled) => Versioning::Enabled,
+                Some(BucketVersioningStatus::Suspended) => Versioning::Suspended,
+                _ => Versioning::Off,
+            }),
+        }
+    };
+    client.ask("s3:GetBucketVersioning", request).await
+}
+
+fn versioning_in(body: &[u8]) -> Versioning {
+    let body = String::from_utf8_lossy(body);
+    if body.contains("<Status>Enabled</Status>") {
+        Versioning::Enabled
+    } else if body.contains("<Status>Suspended</Status>") {
+        Versioning::Suspended
+    } else {
+        Versioning::Off
+    }
 }
 
 async fn encryption(client: &S3Client, bucket: &str) -> Result<Option<String>, Fault> {
