@@ -29,6 +29,7 @@ use crate::state_lock::Care;
 use crate::store::Store;
 
 pub use super::attend::Step;
+pub use super::course::{Course, Work};
 
 /// Everything that a run is made of.
 pub struct Plan {
@@ -46,10 +47,8 @@ pub struct Plan {
     pub limits: Limits,
     /// The credentials that the commands will use, and what is asked of them.
     pub credentials: (Demands, Outlook),
-    /// What runs before the command, when something must: `init`.
-    pub first: Option<Step>,
-    /// The command.
-    pub command: Step,
+    /// What is done under it.
+    pub course: Course,
     /// The lock is held by our ancestor: run under it.
     pub inherited: Option<Footing>,
     /// What is done for the state besides.
