@@ -2,6 +2,7 @@
 
 mod config;
 mod error;
+mod history;
 mod item;
 pub(crate) mod key;
 mod shape;
