@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::escape;
 use crate::lease::LockName;
 use crate::store::{Access, DynamoConfig, StoreSpec};
+use crate::terraform::backend::readable;
 use crate::terraform::{Backend, Directory};
 
 /// The values of `--store`.
@@ -213,29 +214,9 @@ fn lock_of_directory(place: Place<'_>) -> Result<LockName, Error> {
         path.push("terraform.tfstate.d");
         path.push(&directory.workspace);
     }
-    LockName::new(readable(&path)).map_err(|error| {
+    LockName::new(readable(path.as_os_str().as_encoded_bytes())).map_err(|error| {
         Error::Usage(format!("the directory cannot name the lock: {error}; give --lock NAME"))
     })
-}
-
-/// The path as text. What a lock's name may not hold is percent-encoded, and so is `%` itself, so
-/// that two paths never become one name.
-fn readable(path: &Path) -> String {
-    let mut name = String::new();
-    let encode = |name: &mut String, bytes: &[u8]| {
-        bytes.iter().for_each(|byte| name.push_str(&format!("%{byte:02X}")));
-    };
-    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
-        for c in chunk.valid().chars() {
-            if matches!(c, '#' | '%') || escape::is_unsafe(c) {
-                encode(&mut name, c.encode_utf8(&mut [0; 4]).as_bytes());
-            } else {
-                name.push(c);
-            }
-        }
-        encode(&mut name, chunk.invalid());
-    }
-    name
 }
 
 #[cfg(test)]

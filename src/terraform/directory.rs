@@ -74,7 +74,9 @@ pub struct Directory {
     pub written_backend: Option<Configured>,
     /// The written backend alone.
     pub written_alone: Option<Configured>,
-    /// What cannot be read of the configuration or of what `-backend-config` names, and why.
+    /// Every file of the configuration could be read.
+    pub complete: bool,
+    /// What stands in the way of knowing the written backend: which file cannot be read, and why.
     pub unreadable: Option<String>,
     /// The arguments that may move a local state: `-state`, `-state-out`.
     pub state_args: Vec<OsString>,
@@ -149,7 +151,8 @@ impl Directory {
                 .any(|name| data_dir.join(name).exists()),
             has_data_dir: data_dir.is_dir(),
             has_locks: has_locks(&canonical.join(".tfguard")),
-            unreadable: written.unreadable.or(given.unreadable.filter(|_| written_backend.is_some())),
+            complete: written.unreadable.is_none(),
+            unreadable: if written_backend.is_some() { given.unreadable } else { written.unreadable },
             state_args: given.state_args,
             refers_outside: written.refers_outside,
             initialised_backend,
