@@ -8,7 +8,7 @@ use etcetera::BaseStrategy;
 use crate::error::Error;
 use crate::escape;
 use crate::lease::LockName;
-use crate::store::{Access, DynamoConfig, StoreSpec};
+use crate::store::{Access, DynamoConfig, S3Config, StoreSpec};
 use crate::terraform::{Backend, Directory};
 
 /// The values of `--store`.
@@ -19,6 +19,8 @@ pub enum StoreChoice {
     Auto,
     /// A DynamoDB table.
     Dynamodb,
+    /// An S3 bucket.
+    S3,
     /// Files of this machine.
     Local,
 }
@@ -32,6 +34,8 @@ pub struct Wish {
     pub store: StoreChoice,
     /// `--table`
     pub table: Option<String>,
+    /// `--bucket`
+    pub bucket: Option<String>,
     /// `--region`, `--endpoint-url`, `--profile`, `--role-arn`; `None` leaves it to the AWS SDK's own
     /// chain.
     pub access: Access,
@@ -74,14 +78,11 @@ impl Target {
         match &self.store {
             StoreSpec::Dynamodb(config) => {
                 words.extend(["--table", &config.table]);
-                let optional = [
-                    ("--region", &config.access.region),
-                    ("--endpoint-url", &config.access.endpoint_url),
-                    ("--profile", &config.access.profile),
-                ];
-                for (option, value) in optional {
-                    words.extend(value.iter().flat_map(|value| [option, value]));
-                }
+                words.extend(way(&config.access));
+            }
+            StoreSpec::S3(config) => {
+                words.extend(["--store", "s3", "--bucket", &config.bucket]);
+                words.extend(way(&config.access));
             }
             StoreSpec::Local { dir: folder } => {
                 dir = folder.to_string_lossy();
@@ -91,6 +92,13 @@ impl Target {
         // Only a NUL cannot be quoted, and none can be in an argument.
         shlex::try_join(words).unwrap_or_default()
     }
+}
+
+/// The options for how to reach AWS. The role is left out: who reads this has one of their own.
+fn way(access: &Access) -> impl Iterator<Item = &str> {
+    [("--region", &access.region), ("--endpoint-url", &access.endpoint_url), ("--profile", &access.profile)]
+        .into_iter()
+        .flat_map(|(option, value)| value.iter().flat_map(move |value| [option, value.as_str()]))
 }
 
 /// The folder for locks that belong to no directory: `$XDG_STATE_HOME/tfguard`, by default
@@ -117,7 +125,7 @@ pub fn choose(wish: &Wish, place: Place<'_>) -> Result<Target, Error> {
             lock
         }
     };
-    if wish.lock.is_none() && matches!(store, StoreSpec::Dynamodb(_)) {
+    if wish.lock.is_none() && !matches!(store, StoreSpec::Local { .. }) {
         warnings.push(
             "another machine, or another checkout, has another directory and so another lock; to exclude it, \
              give the same --lock NAME there and here"
@@ -140,6 +148,13 @@ fn store(wish: &Wish, place: Place<'_>, chosen: &mut Vec<String>) -> Result<Stor
         StoreChoice::Dynamodb => dynamodb(wish).ok_or_else(|| {
             Error::Usage("--store dynamodb needs the name of the table: give --table NAME".into())
         }),
+        StoreChoice::S3 => s3(wish, place.directory).ok_or_else(|| {
+            Error::Usage(
+                "--store s3 needs the name of the bucket, and no initialised s3 backend says it: give --bucket \
+                 NAME"
+                    .into(),
+            )
+        }),
         StoreChoice::Auto => match (dynamodb(wish), &place.directory.backend) {
             (Some(dynamodb), _) => Ok(dynamodb),
             (None, backend) if backend.is_local() => {
@@ -157,6 +172,22 @@ fn store(wish: &Wish, place: Place<'_>, chosen: &mut Vec<String>) -> Result<Stor
 
 fn dynamodb(wish: &Wish) -> Option<StoreSpec> {
     Some(StoreSpec::Dynamodb(DynamoConfig { table: wish.table.clone()?, access: wish.access.clone() }))
+}
+
+/// The bucket that was named, else the state's own; to that one the way is the backend's, but for
+/// what was given.
+fn s3(wish: &Wish, directory: &Directory) -> Option<StoreSpec> {
+    let named = wish.bucket.as_deref();
+    let backend = directory.s3.as_ref().filter(|s3| named.is_none_or(|bucket| bucket == s3.bucket));
+    let bucket = named.or(backend.map(|s3| s3.bucket.as_str()))?.to_owned();
+    let mut access = wish.access.clone();
+    if let Some(s3) = backend {
+        access.region = access.region.or_else(|| s3.region.clone());
+        access.endpoint_url = access.endpoint_url.or_else(|| s3.s3_endpoint.clone());
+        access.profile = access.profile.or_else(|| s3.profile.clone());
+        access.role_arn = access.role_arn.or_else(|| s3.role_arn.clone());
+    }
+    Some(StoreSpec::S3(S3Config { bucket, path_style: backend.is_some_and(|s3| s3.path_style), access }))
 }
 
 fn local(wish: &Wish, place: Place<'_>, chosen: &mut Vec<String>) -> Result<StoreSpec, Error> {
@@ -301,6 +332,7 @@ mod tests {
         Ok(match target.store {
             StoreSpec::Local { dir } => format!("{} @ {}", target.lock, dir.display()),
             StoreSpec::Dynamodb(DynamoConfig { table, .. }) => format!("{} @ table:{table}", target.lock),
+            StoreSpec::S3(S3Config { bucket, .. }) => format!("{} @ bucket:{bucket}", target.lock),
         })
     }
 
@@ -324,6 +356,31 @@ mod tests {
     }
 
     #[test]
+    fn the_bucket_is_the_one_that_is_named_else_the_states_own() {
+        let settings = crate::terraform::backend::S3 {
+            bucket: "states".into(),
+            key: "k".into(),
+            region: Some("eu-west-1".into()),
+            s3_endpoint: Some("http://s3".into()),
+            path_style: true,
+            ..Default::default()
+        };
+        let directory = Directory { s3: Some(settings), ..directory(backend("s3")) };
+        let choose = |bucket: Option<&str>, region: Option<&str>| {
+            let access = Access { region: region.map(str::to_owned), ..Access::default() };
+            let bucket = bucket.map(str::to_owned);
+            let wish = Wish { bucket, access, ..wish(Some("prod"), StoreChoice::S3, None) };
+            choose(&wish, place(&directory, true)).unwrap().options()
+        };
+        let own = "--lock prod --store s3 --bucket states --region eu-west-1 --endpoint-url http://s3";
+        assert_eq!(choose(None, None), own);
+        assert_eq!(choose(Some("states"), None), own);
+        assert_eq!(choose(None, Some("us-east-1")), own.replace("eu-west-1", "us-east-1"));
+        // Nothing that is known of the state's bucket holds for another.
+        assert_eq!(choose(Some("locks"), None), "--lock prod --store s3 --bucket locks");
+    }
+
+    #[test]
     fn what_cannot_be_decided_says_what_to_give() {
         use StoreChoice::{Auto, Dynamodb, Local};
         for (backend, wish, code, hints) in [
@@ -340,6 +397,7 @@ mod tests {
             (backend("s3"), wish(None, Dynamodb, Some("t")), 64, ["s3", "--lock"]),
             (backend("s3"), wish(None, Local, None), 64, ["s3", "--lock"]),
             (Backend::None, wish(None, Dynamodb, None), 64, ["--store dynamodb", "--table"]),
+            (Backend::None, wish(None, StoreChoice::S3, None), 64, ["--store s3", "--bucket"]),
         ] {
             let directory = directory(backend);
             let (got, text) = outcome(&wish, place(&directory, true)).unwrap_err();

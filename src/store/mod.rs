@@ -4,9 +4,11 @@
 //! operators (list, delete). It knows nothing of leases: a record is replaced whole or not at all.
 
 pub(crate) mod aws;
+mod codec;
 mod dynamodb;
 mod error;
 mod local;
+mod s3;
 mod spec;
 mod text;
 
@@ -19,6 +21,7 @@ pub use aws::{Access, AwsFiles, ask_aws_files};
 pub use dynamodb::{DynamoConfig, DynamoStore};
 pub use error::{StoreError, StoreResult, Unavailable};
 pub use local::LocalStore;
+pub use s3::{S3Config, S3Store};
 pub use spec::StoreSpec;
 
 use crate::lease::{LockName, Record, Stamp};

@@ -1,0 +1,11 @@
+//! The S3 store: one object per lock, written on condition, in the state's own bucket or another.
+
+mod bucket;
+mod config;
+mod error;
+mod key;
+mod list;
+mod requests;
+
+pub use bucket::S3Store;
+pub use config::S3Config;
