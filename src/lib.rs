@@ -10,6 +10,7 @@ pub mod error;
 pub mod escape;
 pub mod guardian;
 pub mod identity;
+pub mod inventory;
 pub mod lease;
 pub mod lock;
 pub mod operate;

@@ -18,7 +18,7 @@ use crate::lease::transition::Candidate;
 use crate::lease::{LockName, Mode};
 use crate::report::event::{Event, Level};
 use crate::report::{Outlet, Reporter, SharedWriter};
-use crate::supervisor::run::{Plan, Report, Step, run as supervise};
+use crate::supervisor::run::{Course, Plan, Report, Step, Work, run as supervise};
 use crate::supervisor::stop::Limits;
 use crate::terraform::args::{self, Command, Situation, Version};
 use crate::terraform::find::{self, Search};
@@ -77,16 +77,16 @@ async fn plan(
     let terminal = Terminal::open_foreground().is_some() && config.log.format == Format::Text;
     let directory = setup::inspect(&config.directory)?;
     let cwd = &config.directory;
-    let (first, command) = match &config.action {
-        Action::Terraform { command, args, init } => {
+    let (init, command) = match &config.action {
+        Action::Terraform { command, args, init: policy } => {
             directory.require(*command, args)?;
             let tool = Tool::find(config, cwd)?;
             let plain: &[OsString] =
                 if args::has_flag(args, "no-color") { &["-no-color".into()] } else { &[] };
-            let first = init::needed(*init, &directory)
+            let init = init::needed(*policy, &directory)
                 .then(|| tool.step(config, Command::Init, plain, false))
                 .transpose()?;
-            (first, tool.step(config, *command, args, terminal)?)
+            (init, tool.step(config, *command, args, terminal)?)
         }
         Action::Exec { argv } => (None, exec(argv, cwd)?),
         Action::Status { .. } | Action::Unlock { .. } => {
@@ -95,7 +95,8 @@ async fn plan(
     };
     let is_terraform = matches!(config.action, Action::Terraform { .. });
     let target = setup::target(config, &directory, is_terraform)?;
-    *lock = Some(target.lock.clone());
+    let site = target.only()?.clone();
+    *lock = Some(site.lock.clone());
     if !target.chosen.is_empty() {
         reporter.emit(Event::say(Level::Info, target.chosen.join("; ")));
     }
@@ -103,9 +104,9 @@ async fn plan(
         reporter.emit(Event::say(Level::Warn, text.clone()));
     }
     // Before the lock is asked for: nobody is to wait for a run that cannot work.
-    let outlook = outlook(config.credentials, &target.lock, reporter).await?;
-    let store = setup::open(&target.store, &target.lock).await?;
-    let inherited = inherit::footing(&target.lock, config.mode, store.as_ref()).await?;
+    let outlook = outlook(config.credentials, &site.lock, reporter).await?;
+    let store = setup::open(&site.store, &site.lock).await?;
+    let inherited = inherit::footing(&site.lock, config.mode, store.as_ref()).await?;
     let shown = command.shown.join(" ");
     let candidate = Candidate {
         session: crate::session::id(),
@@ -121,16 +122,16 @@ async fn plan(
     let state = care::state_lock(config, &directory, &command);
     let guardian = Setting {
         state: state.clone(),
-        lock: target.lock.clone(),
-        store: target.store.absolute(),
+        lock: site.lock.clone(),
+        store: site.store.absolute(),
         stop_timeout: config.stop_timeout,
         on_lease_lost: config.on_lease_lost,
         json: config.log.format == Format::Json,
         log_file: config.log.file.clone(),
     };
-    let options = target.options();
+    let options = site.options();
     Ok(Plan {
-        name: target.lock,
+        name: site.lock,
         store,
         candidate,
         wait: config.wait,
@@ -142,8 +143,7 @@ async fn plan(
         custody: care::custody(config, &command, &options),
         options,
         credentials: (config.credentials, outlook),
-        first,
-        command,
+        course: Course { init, work: Work::Command(command) },
         inherited,
         started: started.mono,
         seed: crate::session::seed(),

@@ -20,21 +20,22 @@ const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 pub(super) async fn status(config: &Config, json: bool, check: bool) -> Result<u8, Error> {
     let directory = setup::inspect(&config.directory)?;
     let target = setup::target(config, &directory, false)?;
-    let store = setup::open_to_look(&target.store, &target.lock).await?;
+    let site = target.only()?;
+    let store = setup::open_to_look(&site.store, &site.lock).await?;
     let read = match &store {
-        Some(store) => store.read(&target.lock, TIMEOUT).await,
+        Some(store) => store.read(&site.lock, TIMEOUT).await,
         None => Ok(None),
     };
     let (record, held) = match &read {
         Ok(record) => (Ok(record.as_ref()), record.as_ref().is_some_and(|record| !record.is_free())),
         Err(StoreError::BadRecord { error, .. }) => (Err(error), false),
         Err(source) => {
-            let (lock, source) = (target.lock.to_string(), source.clone());
+            let (lock, source) = (site.lock.to_string(), source.clone());
             return Err(Error::Store { lock, source, advice: String::new() });
         }
     };
-    let described = store.map_or_else(|| target.store.describe(), |store| store.describe());
-    let view = render::View { lock: &target.lock, store: &described, record, now: SystemClock.now().wall };
+    let described = store.map_or_else(|| site.store.describe(), |store| store.describe());
+    let view = render::View { lock: &site.lock, store: &described, record, now: SystemClock.now().wall };
     let shown = if json { render::json(view) } else { render::text(view).into_bytes() };
     let _ = SharedWriter::stdout().write(&shown);
     Ok(match record {
@@ -57,12 +58,13 @@ pub(super) struct Order {
 pub(super) async fn unlock(config: &Config, order: Order, reporter: &Reporter) -> Result<u8, Error> {
     let directory = setup::inspect(&config.directory)?;
     let target = setup::target(config, &directory, false)?;
-    let lock = &target.lock;
+    let site = target.only()?;
+    let lock = &site.lock;
     if !order.yes && !confirmed(lock.as_str(), &order)? {
         reporter.emit(Event::say(Level::Info, format!("lock {lock}: nothing was changed")));
         return Ok(0);
     }
-    let Some(store) = setup::open_to_look(&target.store, lock).await? else {
+    let Some(store) = setup::open_to_look(&site.store, lock).await? else {
         reporter.emit(Event::say(Level::Info, format!("lock {lock} is free: nothing to do")));
         return Ok(0);
     };

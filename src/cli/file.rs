@@ -15,7 +15,7 @@ const NAME: &str = "tfguard.toml";
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct File {
-    pub(super) lock: Option<String>,
+    pub(super) lock: Option<Names>,
     pub(super) store: Option<String>,
     pub(super) table: Option<String>,
     pub(super) bucket: Option<String>,
@@ -39,6 +39,25 @@ pub(super) struct File {
     pub(super) log_format: Option<String>,
     pub(super) log_file: Option<PathBuf>,
     pub(super) color: Option<String>,
+}
+
+/// One lock, or several.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "a name or a list of names")]
+pub(super) enum Names {
+    /// `"prod"`
+    One(String),
+    /// `["network", "prod"]`
+    Several(Vec<String>),
+}
+
+impl Names {
+    pub(super) fn all(&self) -> Vec<String> {
+        match self {
+            Self::One(name) => vec![name.clone()],
+            Self::Several(names) => names.clone(),
+        }
+    }
 }
 
 /// A duration: a text, or a whole number of seconds.
@@ -103,9 +122,17 @@ mod tests {
     fn keys_are_the_long_names_of_the_options() {
         let file =
             read("lock = \"prod\"\nlease = 60\nwait-timeout = \"1h 30m\"\nlog-file = \"x\"\n").unwrap();
-        assert_eq!(file.lock.as_deref(), Some("prod"));
+        assert_eq!(file.lock, Some(Names::One("prod".into())));
         assert_eq!(file.lease.as_ref().map(Time::text).as_deref(), Some("60"));
         assert_eq!(file.wait_timeout.as_ref().map(Time::text).as_deref(), Some("1h 30m"));
+    }
+
+    #[test]
+    fn locks_are_one_name_or_a_list() {
+        let file = read("lock = [\"network\", \"prod\"]\n").unwrap();
+        assert_eq!(file.lock.unwrap().all(), ["network", "prod"]);
+        let error = read("lock = [7]\n").unwrap_err();
+        assert!(error.contains("a name or a list of names"), "{error}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod file;
 mod origin;
 pub mod parse;
 pub mod resolve;
+pub mod site;
 pub mod status;
 pub mod target;
 
@@ -15,4 +16,5 @@ pub use args::Args;
 pub use config::{Action, Colour, Config, Format, Log};
 pub use parse::{Parsed, parse};
 pub use resolve::{Surroundings, resolve};
+pub use site::Site;
 pub use target::{Place, Target, choose, user_state_dir};

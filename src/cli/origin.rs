@@ -92,6 +92,28 @@ impl<'a> Origins<'a> {
         }
     }
 
+    /// Texts, none of them empty: those of the flag, else the one of the variable, else those of the
+    /// file.
+    pub(super) fn texts(
+        &self,
+        flags: &[String],
+        name: &str,
+        variable: &str,
+        file: Vec<String>,
+    ) -> Result<Vec<Given>, Error> {
+        let one = |flag: Option<&String>, file: Option<String>| {
+            self.text(flag.cloned(), name, variable, file).map(Option::into_iter)
+        };
+        let given: Result<Vec<_>, Error> = if !flags.is_empty() {
+            flags.iter().map(|flag| one(Some(flag), None)).collect()
+        } else if self.variable(variable).is_some() {
+            one(None, None).map(|given| vec![given])
+        } else {
+            file.into_iter().map(|text| one(None, Some(text))).collect()
+        };
+        Ok(given?.into_iter().flatten().collect())
+    }
+
     pub(super) fn duration(
         &self,
         flag: Option<String>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::args::{Args, Command as RawCommand, Options, Unlock};
 use super::config::{Action, Colour, Config, Format, Log};
-use super::file::{self, File};
+use super::file::{self, File, Names};
 use super::origin::{Given, Origins};
 use super::target::{StoreChoice, Wish};
 use crate::credentials::Demands;
@@ -265,21 +265,12 @@ fn wait(origins: &Origins<'_>, options: &Options, file: &File) -> Result<Wait, E
 }
 
 fn wish(origins: &Origins<'_>, options: &Options, file: &File, cwd: &Path) -> Result<Wish, Error> {
-    if options.lock.len() > 1 {
-        return Err(usage("--lock is given more than once; one run takes one lock"));
-    }
     let text = |flag: &Option<String>, name, variable, file: &Option<String>| {
         Ok(origins.text(flag.clone(), name, variable, file.clone())?.map(|given| given.text))
     };
-    let lock = origins.text(options.lock.first().cloned(), "--lock", "TFGUARD_LOCK", file.lock.clone())?;
     let store = origins.text(options.store.clone(), "--store", "TFGUARD_STORE", file.store.clone())?;
     Ok(Wish {
-        lock: match lock {
-            Some(given) => {
-                Some(LockName::new(given.text.clone()).map_err(|error| given.wrong(&error.to_string()))?)
-            }
-            None => None,
-        },
+        locks: locks(origins, options, file)?,
         store: match store {
             Some(given) => given.one_of(&[
                 ("auto", StoreChoice::Auto),
@@ -309,6 +300,16 @@ fn wish(origins: &Origins<'_>, options: &Options, file: &File, cwd: &Path) -> Re
             .or_else(|| file.local_dir.clone())
             .map(|dir| cwd.join(dir)),
     })
+}
+
+/// The names of the locks. A variable holds one: a name may have any sign that could separate two.
+fn locks(origins: &Origins<'_>, options: &Options, file: &File) -> Result<Vec<LockName>, Error> {
+    let names = file.lock.as_ref().map(Names::all).unwrap_or_default();
+    origins
+        .texts(&options.lock, "--lock", "TFGUARD_LOCK", names)?
+        .into_iter()
+        .map(|given| LockName::new(given.text.clone()).map_err(|error| given.wrong(&error.to_string())))
+        .collect()
 }
 
 fn role_arn(origins: &Origins<'_>, options: &Options, file: &File) -> Result<Option<String>, Error> {
@@ -416,6 +417,10 @@ mod tests {
         with(line, variables, false).unwrap_or_else(|error| unreachable!("{line}: {error}"))
     }
 
+    fn names(config: &Config) -> Vec<&str> {
+        config.wish.locks.iter().map(LockName::as_str).collect()
+    }
+
     fn refused(line: &str, variables: &[(&str, &str)]) -> String {
         let error = with(line, variables, false).unwrap_err();
         assert_eq!(error.exit_code(), 64, "{line}: {error}");
@@ -467,7 +472,7 @@ mod tests {
         let config = config("tfguard plan", &variables);
         assert_eq!(config.directory, Path::new("/nonexistent/start/d"));
         let wish = Wish {
-            lock: LockName::new("prod").ok(),
+            locks: vec![LockName::new("prod").unwrap()],
             store: StoreChoice::Dynamodb,
             table: Some("t".into()),
             bucket: Some("b".into()),
@@ -495,11 +500,18 @@ mod tests {
 
         let flags = "tfguard --lock other plan --table=t2 --lease 1m --no-wait --log-format text --terraform-bin tofu";
         let config = self::config(flags, &variables);
-        assert_eq!(config.wish.lock.map(|lock| lock.to_string()).as_deref(), Some("other"));
+        assert_eq!(names(&config), ["other"]);
         assert_eq!(config.wish.table.as_deref(), Some("t2"));
         assert_eq!((config.lease.length(), config.wait), (60 * SECOND, Wait::Not));
         assert_eq!(config.log.format, Format::Text);
         assert_eq!(config.terraform_bin.as_deref(), Some(Path::new("tofu")));
+    }
+
+    #[test]
+    fn locks_add_up_and_a_variable_is_one_name() {
+        let variable = [("TFGUARD_LOCK", "a,b")];
+        assert_eq!(names(&config("tfguard --lock b plan --lock a --lock b", &variable)), ["b", "a", "b"]);
+        assert_eq!(names(&config("tfguard plan", &variable)), ["a,b"]);
     }
 
     #[test]
@@ -520,8 +532,8 @@ mod tests {
             ("tfguard plan --role-arn ci", ("X", ""), "--role-arn \"ci\": it is not the ARN of a role"),
             ("tfguard plan", ("TFGUARD_MIN_SESSION", "x"), "TFGUARD_MIN_SESSION \"x\""),
             ("tfguard plan --stop-before-expiry x", ("X", ""), "--stop-before-expiry \"x\""),
-            ("tfguard plan --lock a --lock b", ("X", ""), "--lock is given more than once"),
-            ("tfguard --lock a plan --lock b", ("X", ""), "--lock is given more than once"),
+            ("tfguard plan --lock a --lock b#", ("X", ""), "--lock \"b#\""),
+            ("tfguard plan --lock a --lock=", ("X", ""), "--lock \"\": it is empty"),
             ("tfguard plan --color pink", ("X", ""), "--color \"pink\""),
             ("tfguard plan --init maybe", ("X", ""), "--init \"maybe\""),
             ("tfguard init --init never", ("X", ""), "--init is for plan, apply and destroy"),
@@ -539,7 +551,7 @@ mod tests {
     fn empty_variables_are_not_set() {
         let config =
             config("tfguard apply", &[("TFGUARD_LOCK", ""), ("TFGUARD_SHARED", ""), ("TFGUARD_LEASE", "")]);
-        assert_eq!(config.wish.lock, None);
+        assert_eq!(config.wish.locks, []);
         assert_eq!(config.lease.length(), Lease::DEFAULT);
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
+use super::site::{self, Site};
 use crate::error::Error;
 use crate::escape;
 use crate::lease::LockName;
@@ -28,8 +29,8 @@ pub enum StoreChoice {
 /// What the user asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wish {
-    /// `--lock`
-    pub lock: Option<LockName>,
+    /// `--lock`, as often as it was given; none: the lock is found by the directory.
+    pub locks: Vec<LockName>,
     /// `--store`
     pub store: StoreChoice,
     /// `--table`
@@ -57,13 +58,11 @@ pub struct Place<'a> {
     pub ci: bool,
 }
 
-/// The lock and the store of a run.
+/// The locks of a run and their stores.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
-    /// The lock.
-    pub lock: LockName,
-    /// Where it lives.
-    pub store: StoreSpec,
+    /// One at least, in the order in which they are taken, each once.
+    pub sites: Vec<Site>,
     /// What was chosen for the user and why, a sentence each without a final full stop.
     pub chosen: Vec<String>,
     /// What the user should know about it, a sentence each without a final full stop.
@@ -71,34 +70,16 @@ pub struct Target {
 }
 
 impl Target {
-    /// The options that name this lock in this store from anywhere, for a shell.
-    pub fn options(&self) -> String {
-        let mut words = vec!["--lock", self.lock.as_str()];
-        let dir;
-        match &self.store {
-            StoreSpec::Dynamodb(config) => {
-                words.extend(["--table", &config.table]);
-                words.extend(way(&config.access));
-            }
-            StoreSpec::S3(config) => {
-                words.extend(["--store", "s3", "--bucket", &config.bucket]);
-                words.extend(way(&config.access));
-            }
-            StoreSpec::Local { dir: folder } => {
-                dir = folder.to_string_lossy();
-                words.extend(["--store", "local", "--local-dir", &dir]);
-            }
+    /// The lock of a command that is about exactly one.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when there are several.
+    pub fn only(&self) -> Result<&Site, Error> {
+        match self.sites.as_slice() {
+            [site] => Ok(site),
+            _ => Err(Error::Usage("this command is about one lock: give one --lock NAME".into())),
         }
-        // Only a NUL cannot be quoted, and none can be in an argument.
-        shlex::try_join(words).unwrap_or_default()
     }
-}
-
-/// The options for how to reach AWS. The role is left out: who reads this has one of their own.
-fn way(access: &Access) -> impl Iterator<Item = &str> {
-    [("--region", &access.region), ("--endpoint-url", &access.endpoint_url), ("--profile", &access.profile)]
-        .into_iter()
-        .flat_map(|(option, value)| value.iter().flat_map(move |value| [option, value.as_str()]))
 }
 
 /// The folder for locks that belong to no directory: `$XDG_STATE_HOME/tfguard`, by default
@@ -117,15 +98,13 @@ pub fn choose(wish: &Wish, place: Place<'_>) -> Result<Target, Error> {
     let mut chosen = Vec::new();
     let mut warnings = Vec::new();
     let store = store(wish, place, &mut chosen)?;
-    let lock = match &wish.lock {
-        Some(lock) => lock.clone(),
-        None => {
-            let lock = lock_of_directory(place)?;
-            chosen.push(format!("the lock is named after the directory, {}", escape::line(lock.as_str())));
-            lock
-        }
-    };
-    if wish.lock.is_none() && !matches!(store, StoreSpec::Local { .. }) {
+    let mut locks = wish.locks.clone();
+    if locks.is_empty() {
+        let lock = lock_of_directory(place)?;
+        chosen.push(format!("the lock is named after the directory, {}", escape::line(lock.as_str())));
+        locks.push(lock);
+    }
+    if wish.locks.is_empty() && !matches!(store, StoreSpec::Local { .. }) {
         warnings.push(
             "another machine, or another checkout, has another directory and so another lock; to exclude it, \
              give the same --lock NAME there and here"
@@ -139,7 +118,8 @@ pub fn choose(wish: &Wish, place: Place<'_>) -> Result<Target, Error> {
                 .to_owned(),
         );
     }
-    Ok(Target { lock, store, chosen, warnings })
+    let sites = locks.into_iter().map(|lock| Site { lock, store: store.clone() }).collect();
+    Ok(Target { sites: site::in_order(sites), chosen, warnings })
 }
 
 fn store(wish: &Wish, place: Place<'_>, chosen: &mut Vec<String>) -> Result<StoreSpec, Error> {
@@ -311,7 +291,7 @@ mod tests {
 
     fn wish(lock: Option<&str>, store: StoreChoice, table: Option<&str>) -> Wish {
         Wish {
-            lock: lock.map(|name| LockName::new(name).unwrap()),
+            locks: lock.into_iter().map(|name| LockName::new(name).unwrap()).collect(),
             store,
             table: table.map(str::to_owned),
             ..Wish::default()
@@ -329,10 +309,11 @@ mod tests {
     /// `lock @ folder` or `lock @ table:name`, or the error's code and text.
     fn outcome(wish: &Wish, place: Place<'_>) -> Result<String, (u8, String)> {
         let target = choose(wish, place).map_err(|error| (error.exit_code(), error.to_string()))?;
-        Ok(match target.store {
-            StoreSpec::Local { dir } => format!("{} @ {}", target.lock, dir.display()),
-            StoreSpec::Dynamodb(DynamoConfig { table, .. }) => format!("{} @ table:{table}", target.lock),
-            StoreSpec::S3(S3Config { bucket, .. }) => format!("{} @ bucket:{bucket}", target.lock),
+        let Site { lock, store } = target.only().unwrap();
+        Ok(match store {
+            StoreSpec::Local { dir } => format!("{lock} @ {}", dir.display()),
+            StoreSpec::Dynamodb(DynamoConfig { table, .. }) => format!("{lock} @ table:{table}"),
+            StoreSpec::S3(S3Config { bucket, .. }) => format!("{lock} @ bucket:{bucket}"),
         })
     }
 
@@ -370,7 +351,7 @@ mod tests {
             let access = Access { region: region.map(str::to_owned), ..Access::default() };
             let bucket = bucket.map(str::to_owned);
             let wish = Wish { bucket, access, ..wish(Some("prod"), StoreChoice::S3, None) };
-            choose(&wish, place(&directory, true)).unwrap().options()
+            choose(&wish, place(&directory, true)).unwrap().only().unwrap().options()
         };
         let own = "--lock prod --store s3 --bucket states --region eu-west-1 --endpoint-url http://s3";
         assert_eq!(choose(None, None), own);
@@ -437,8 +418,9 @@ mod tests {
     fn each_workspace_has_a_lock_of_its_own() {
         let staging = Directory { workspace: "staging".into(), ..directory(Backend::None) };
         let target = choose(&Wish::default(), place(&staging, true)).unwrap();
-        assert_eq!(target.lock.as_str(), "/srv/infra/terraform.tfstate.d/staging");
-        assert_eq!(target.store, StoreSpec::Local { dir: "/srv/infra/.tfguard".into() });
+        let site = target.only().unwrap();
+        assert_eq!(site.lock.as_str(), "/srv/infra/terraform.tfstate.d/staging");
+        assert_eq!(site.store, StoreSpec::Local { dir: "/srv/infra/.tfguard".into() });
     }
 
     #[test]
@@ -454,7 +436,10 @@ mod tests {
                 canonical: PathBuf::from(std::ffi::OsStr::from_bytes(path)),
                 ..directory(Backend::None)
             };
-            assert_eq!(choose(&Wish::default(), place(&odd, true)).unwrap().lock.as_str(), name);
+            assert_eq!(
+                choose(&Wish::default(), place(&odd, true)).unwrap().only().unwrap().lock.as_str(),
+                name
+            );
         }
         let deep =
             Directory { canonical: format!("/{}", "x".repeat(1100)).into(), ..directory(Backend::None) };

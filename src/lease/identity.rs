@@ -43,7 +43,16 @@ pub(super) const HOLDER_BUDGET: usize = 275;
 /// Bytes of JSON that a waiter's identity may take.
 pub(super) const WAITER_BUDGET: usize = 244;
 
+/// Bytes of JSON that the identity of a run that is over may take.
+const HISTORY_BUDGET: usize = 800;
+
 impl Identity {
+    /// The whole identity, cut to what an item of the history has room for.
+    #[must_use]
+    pub fn for_history(&self) -> Self {
+        self.clone().fitted(HISTORY_BUDGET)
+    }
+
     /// The whole identity, cut to what a holder's entry has room for.
     #[must_use]
     pub fn for_holder(&self) -> Self {

@@ -146,7 +146,7 @@ impl Record {
 }
 
 /// The last [`PATH`] bytes of a path, cut between characters.
-fn ending_of(path: &str) -> String {
+pub(super) fn ending_of(path: &str) -> String {
     let mut start = path.len().saturating_sub(PATH);
     while !path.is_char_boundary(start) {
         start += 1;

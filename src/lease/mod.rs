@@ -20,6 +20,7 @@
 mod identity;
 mod legacy;
 mod observer;
+mod past;
 mod record;
 pub mod session;
 #[cfg(test)]
@@ -30,6 +31,7 @@ mod writes;
 
 pub use identity::Identity;
 pub use legacy::{Applied, Legacy, Pushed, Rescued};
+pub use past::{Counts, Found, PastRun, Teller};
 pub use record::{
     Holder, HolderKey, Intervention, KEY_PREFIX, Last, LockName, MAX_WAITERS, Mode, NameError, Outcome,
     Phase, Record, RecordError, Removed, Stamp, Standing, Waiter,

@@ -1,30 +1,32 @@
 //! Where lock records live: one small trait, and the stores behind it.
 //!
-//! A store does three things for the protocol (read, compare-and-swap, wake) and two for
-//! operators (list, delete). It knows nothing of leases: a record is replaced whole or not at all.
+//! A store does three things for the protocol (read, compare-and-swap, wake), two for operators
+//! (list, delete), and keeps the history beside the records. It knows nothing of leases: a record is
+//! replaced whole or not at all.
 
 pub(crate) mod aws;
 mod codec;
-mod dynamodb;
+pub(crate) mod dynamodb;
 mod error;
 mod local;
 mod s3;
 mod spec;
-mod text;
+pub(crate) mod text;
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 pub use aws::{Access, AwsFiles, ask_aws_files};
-pub use dynamodb::{DynamoConfig, DynamoStore};
+pub use dynamodb::{DynamoConfig, DynamoStore, KeyFault, KeyPart};
 pub use error::{StoreError, StoreResult, Unavailable};
 pub use local::LocalStore;
 pub use s3::{S3Config, S3Store};
 pub use spec::StoreSpec;
 
-use crate::lease::{LockName, Record, Stamp};
+use crate::lease::{Found, LockName, PastRun, Record, Stamp};
 
 /// What came of a compare-and-swap whose answer arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +88,26 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError`]; whether it was deleted is unknown.
     async fn delete(&self, name: &LockName, expected: Option<&Stamp>) -> StoreResult<()>;
+
+    /// Writes down a run that is over, as one item beside the record of `name`, unless an item of
+    /// the run is there that knows more ([`PastRun::replaces`]). Also where there is no record. The
+    /// store may drop the item once its `expires_at` has passed.
+    ///
+    /// # Errors
+    /// [`StoreError`]; whether it is written is unknown. Writing it again does no harm.
+    async fn record_run(&self, name: &LockName, past: &PastRun, timeout: Duration) -> StoreResult<()>;
+
+    /// The items of the runs with these numbers, in rising order; those that are not there are left
+    /// out. Never a search: what it costs depends on how many are asked for.
+    ///
+    /// # Errors
+    /// [`StoreError`]. An item that cannot be read is no error, but says so itself.
+    async fn runs(
+        &self,
+        name: &LockName,
+        numbers: RangeInclusive<u64>,
+        timeout: Duration,
+    ) -> StoreResult<Vec<Found>>;
 
     /// Starts to send a message into `changed` whenever the record of `name` may have changed,
     /// until the returned guard is dropped. `None` where the store cannot tell: poll it.

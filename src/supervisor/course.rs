@@ -1,6 +1,6 @@
-//! The commands of a run, under the lock.
+//! What a run does under the lock: its phases, one after the other.
 
-use super::attend::Scene;
+use super::attend::{Scene, Step};
 use super::custody::Custodian;
 use super::run::Plan;
 use super::verdict::{self, Verdict};
@@ -10,7 +10,23 @@ use crate::error::Error;
 use crate::lease::Last;
 use crate::report::event::{Ended, Event, Level};
 
-/// The commands of the run, one after the other. After anything but success the next one does not
+/// What a run does under its lock.
+#[derive(Debug, Clone)]
+pub struct Course {
+    /// What comes first, when something must: `init`.
+    pub init: Option<Step>,
+    /// What was asked for.
+    pub work: Work,
+}
+
+/// What a run was asked for.
+#[derive(Debug, Clone)]
+pub enum Work {
+    /// One command.
+    Command(Step),
+}
+
+/// The phases of the run, one after the other. After anything but success the next one does not
 /// start.
 pub(super) async fn follow(
     plan: &Plan,
@@ -21,8 +37,8 @@ pub(super) async fn follow(
     if let Err(error) = custodian.admit().await {
         return (Err(error), None);
     }
-    if let Some(first) = &plan.first {
-        match scene.attend(first).await {
+    if let Some(init) = &plan.course.init {
+        match scene.attend(init).await {
             Err(error) => return (Err(error), None),
             Ok((Ended::Code(0), _)) => {}
             Ok((ended, pumps)) => {
@@ -41,8 +57,20 @@ pub(super) async fn follow(
     {
         scene.reporter.emit(event);
     }
+    match &plan.course.work {
+        Work::Command(command) => run_command(command, plan, scene, custodian).await,
+    }
+}
+
+/// The one command that was asked for.
+async fn run_command(
+    command: &Step,
+    plan: &Plan,
+    scene: &mut Scene<'_>,
+    custodian: &Custodian<'_>,
+) -> (Result<Verdict, Error>, Option<Pumps>) {
     let watch = custodian.watch(scene.guardian.as_mut());
-    match scene.attend(&plan.command).await {
+    match scene.attend(command).await {
         Err(error) => (Err(error), None),
         Ok((ended, pumps)) => {
             let mut verdict = verdict::of_child(ended, &scene.stop);

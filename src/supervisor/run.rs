@@ -29,6 +29,7 @@ use crate::state_lock::Care;
 use crate::store::Store;
 
 pub use super::attend::Step;
+pub use super::course::{Course, Work};
 
 /// Everything that a run is made of.
 pub struct Plan {
@@ -46,10 +47,8 @@ pub struct Plan {
     pub limits: Limits,
     /// The credentials that the commands will use, and what is asked of them.
     pub credentials: (Demands, Outlook),
-    /// What runs before the command, when something must: `init`.
-    pub first: Option<Step>,
-    /// The command.
-    pub command: Step,
+    /// What is done under it.
+    pub course: Course,
     /// The lock is held by our ancestor: run under it.
     pub inherited: Option<Footing>,
     /// What is done for the state besides.
@@ -139,6 +138,7 @@ pub async fn run(
     let waited = acquired_at.since(plan.started);
     reporter.emit(Event::LockAcquired {
         lock: plan.name.clone(),
+        session: plan.candidate.session.clone(),
         store: plan.store.describe(),
         generation,
         waited,
@@ -217,6 +217,7 @@ async fn acquire(
     );
     let waiting = Waiting {
         name: &plan.name,
+        session: &plan.candidate.session,
         store: &store,
         options: &plan.options,
         clock,

@@ -22,7 +22,7 @@ fn the_nearest_file_inside_the_repository_counts() {
     folder.file("repo/.git/HEAD", "");
     folder.file("repo/envs/prod/main.tf", "");
     let lock = |at: &str, line: &str| {
-        resolved(&folder.path().join(at), line, None).unwrap().wish.lock.map(|lock| lock.to_string())
+        resolved(&folder.path().join(at), line, None).unwrap().wish.locks.first().map(ToString::to_string)
     };
     assert_eq!(lock("repo/envs/prod", "tfguard plan"), None);
     folder.file("repo/tfguard.toml", "lock = \"repo\"\nlocal-dir = \"locks\"\nterraform-bin = \"bin/tf\"\n");
@@ -54,7 +54,7 @@ fn a_flag_wins_over_a_variable_and_a_variable_over_the_file() {
     folder.file(".git", "");
     folder.file("tfguard.toml", "lock = \"file\"\n");
     let lock = |line: &str, variable| {
-        resolved(folder.path(), line, variable).unwrap().wish.lock.map(|lock| lock.to_string())
+        resolved(folder.path(), line, variable).unwrap().wish.locks.first().map(ToString::to_string)
     };
     let variable = Some(("TFGUARD_LOCK", "variable"));
     assert_eq!(lock("tfguard plan --lock flag", variable).as_deref(), Some("flag"));

@@ -4,9 +4,10 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use serde::Serialize;
 use serde_json::{Number, Value};
 
-use crate::lease::{LockName, Record, RecordError};
+use crate::lease::{LockName, PastRun, Record, RecordError};
 
 /// The item's partition key, the one that Terraform's S3 backend uses.
 pub(super) const KEY: &str = "LockID";
@@ -24,12 +25,24 @@ pub(super) fn key(name: &LockName) -> AttributeValue {
 /// # Errors
 /// [`RecordError`] if the record does not serialize to an object, which none does.
 pub(super) fn to_item(name: &LockName, record: &Record) -> Result<Item, RecordError> {
-    let value = serde_json::to_value(record).map_err(|error| RecordError::Rubbish(error.to_string()))?;
+    keyed(name.key(), record)
+}
+
+/// The whole item of a run that is over.
+///
+/// # Errors
+/// [`RecordError`] as [`to_item`].
+pub(super) fn to_run_item(name: &LockName, past: &PastRun) -> Result<Item, RecordError> {
+    keyed(name.run_key(past.run), past)
+}
+
+fn keyed(key: String, content: &impl Serialize) -> Result<Item, RecordError> {
+    let value = serde_json::to_value(content).map_err(|error| RecordError::Rubbish(error.to_string()))?;
     let Value::Object(fields) = value else {
         return Err(RecordError::Rubbish("a record must be an object".into()));
     };
     let mut item: Item = fields.into_iter().map(|(field, value)| (field, to_attribute(value))).collect();
-    item.insert(KEY.to_owned(), key(name));
+    item.insert(KEY.to_owned(), AttributeValue::S(key));
     Ok(item)
 }
 
@@ -38,11 +51,23 @@ pub(super) fn to_item(name: &LockName, record: &Record) -> Result<Item, RecordEr
 /// # Errors
 /// [`RecordError`], naming what is wrong with it.
 pub(super) fn from_item(item: Item) -> Result<Record, RecordError> {
+    content(item).and_then(Record::from_json)
+}
+
+/// The run in `item`.
+///
+/// # Errors
+/// [`RecordError`], naming what is wrong with it.
+pub(super) fn from_run_item(item: Item) -> Result<PastRun, RecordError> {
+    content(item).and_then(PastRun::from_json)
+}
+
+fn content(item: Item) -> Result<Value, RecordError> {
     let fields: Result<_, _> = item
         .into_iter()
         .map(|(field, value)| from_attribute(&field, value).map(|value| (field, value)))
         .collect();
-    Record::from_json(Value::Object(fields?))
+    fields.map(Value::Object)
 }
 
 fn to_attribute(value: Value) -> AttributeValue {

@@ -1,5 +1,6 @@
 //! Lock records as items of a DynamoDB table: one item each, no transactions, no index.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use super::error::{self as errors, Target};
 use super::item::{self, Item};
 use super::shape;
 use crate::lease::KEY_PREFIX;
-use crate::lease::{LockName, Record, Stamp};
+use crate::lease::{Found, LockName, PastRun, Record, Stamp};
 use crate::store::aws::{Keys, Service, link};
 use crate::store::codec::bad;
 use crate::store::{Listed, Store, StoreError, StoreResult, Swap, Watch};
@@ -31,9 +32,9 @@ const OPERATOR_TIMEOUT: Duration = Duration::from_secs(10);
 /// condition.
 #[derive(Debug)]
 pub struct DynamoStore {
-    client: Client,
+    pub(super) client: Client,
     keys: Arc<Keys>,
-    target: Target,
+    pub(super) target: Target,
 }
 
 impl DynamoStore {
@@ -52,7 +53,7 @@ impl DynamoStore {
 
     /// Runs one request within `timeout`. Credentials are renewed before the time starts to count,
     /// so that a slow renewal is not taken for a slow table.
-    async fn send<T, E>(
+    pub(super) async fn send<T, E>(
         &self,
         timeout: Duration,
         request: impl Future<Output = Result<T, SdkError<E>>>,
@@ -62,7 +63,7 @@ impl DynamoStore {
     }
 
     /// What a failed request means.
-    async fn explain<E: ProvideErrorMetadata + std::error::Error + 'static>(
+    pub(super) async fn explain<E: ProvideErrorMetadata + std::error::Error + 'static>(
         &self,
         action: &str,
         error: &SdkError<E>,
@@ -190,6 +191,19 @@ impl Store for DynamoStore {
                 _ => Err(self.explain("dynamodb:DeleteItem", &error).await),
             },
         }
+    }
+
+    async fn record_run(&self, name: &LockName, past: &PastRun, timeout: Duration) -> StoreResult<()> {
+        self.put_run(name, past, timeout).await
+    }
+
+    async fn runs(
+        &self,
+        name: &LockName,
+        numbers: RangeInclusive<u64>,
+        timeout: Duration,
+    ) -> StoreResult<Vec<Found>> {
+        self.get_runs(name, numbers, timeout).await
     }
 
     fn watch(&self, _: &LockName, _: mpsc::Sender<()>) -> Option<Box<dyn Watch>> {

@@ -151,7 +151,7 @@ fn regular(file: &File) -> io::Result<fs::Metadata> {
     Err(io::Error::new(ErrorKind::InvalidInput, "a file of the store is something else than a file"))
 }
 
-fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
+pub(super) fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         other => other,

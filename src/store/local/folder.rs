@@ -5,6 +5,7 @@
 //! in that. But a disk that is slow or hangs must not hold up signals, the child's output and the
 //! lease's deadlines, which live on the one thread of the runtime.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +17,12 @@ use tokio::time::{sleep, timeout as within};
 
 use super::dir::{Folder, shown};
 use super::file::{self, Files, WriteLock};
+use super::history::History;
 use super::name::Naming;
 use super::watch;
 use crate::clock::SystemClock;
 use crate::lease::KEY_PREFIX;
-use crate::lease::{Instant, LockName, Record, RecordError, Stamp};
+use crate::lease::{Found, Instant, LockName, PastRun, Record, RecordError, Stamp};
 use crate::store::codec::{KEY, bad, decode, encode};
 use crate::store::text::chain;
 use crate::store::{Listed, Store, StoreError, StoreResult, Swap, Unavailable, Watch};
@@ -120,6 +122,10 @@ impl Shared {
         Files::new(&self.folder.path, &self.naming.stem(name), self.folder.owner)
     }
 
+    fn history(&self, name: &LockName) -> History {
+        History::new(&self.folder.path, &self.naming.stem(name), self.folder.owner)
+    }
+
     fn try_lock(&self, files: &Files) -> StoreResult<Option<WriteLock>> {
         let lock = match files.try_lock() {
             // Somebody removed the folder; a holder must be able to put its record back.
@@ -215,6 +221,27 @@ impl Store for LocalStore {
                 return Ok(());
             }
             files.remove(lock).map_err(|error| shared.folder.failure("be written to", &error))
+        })
+        .await
+    }
+
+    async fn record_run(&self, name: &LockName, past: &PastRun, timeout: Duration) -> StoreResult<()> {
+        let (history, past) = (self.shared.history(name), past.clone());
+        self.blocking(timeout, move |shared| {
+            history.write(&past).map_err(|error| shared.folder.failure("take the history", &error))
+        })
+        .await
+    }
+
+    async fn runs(
+        &self,
+        name: &LockName,
+        numbers: RangeInclusive<u64>,
+        timeout: Duration,
+    ) -> StoreResult<Vec<Found>> {
+        let history = self.shared.history(name);
+        self.blocking(timeout, move |shared| {
+            history.read(&numbers).map_err(|error| shared.folder.failure("be read", &error))
         })
         .await
     }

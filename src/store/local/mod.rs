@@ -3,6 +3,7 @@
 mod dir;
 mod file;
 mod folder;
+mod history;
 mod name;
 mod watch;
 

@@ -2,6 +2,7 @@
 //! that was read.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio::time::sleep;
 use super::config::S3Config;
 use super::requests::{Bucket, Budget, Done, Got, Only};
 use super::{key, list};
-use crate::lease::{LockName, Record, RecordError, Stamp};
+use crate::lease::{Found, LockName, PastRun, Record, RecordError, Stamp};
 use crate::store::codec::{bad, decode, encode};
 use crate::store::{Listed, Store, StoreError, StoreResult, Swap, Unavailable, Watch};
 
@@ -26,7 +27,7 @@ const LONGEST_PAUSE_MS: u64 = 100;
 /// Nothing is retried below it but what S3 calls contended, which took no effect.
 #[derive(Debug)]
 pub struct S3Store {
-    bucket: Arc<Bucket>,
+    pub(super) bucket: Arc<Bucket>,
     /// The newest that was seen of each lock.
     seen: Mutex<HashMap<LockName, Seen>>,
 }
@@ -89,7 +90,7 @@ impl S3Store {
     }
 
     /// Waits a moment before a contended request is made again.
-    async fn pause(&self, budget: Budget) -> StoreResult<()> {
+    pub(super) async fn pause(&self, budget: Budget) -> StoreResult<()> {
         let pause = Duration::from_millis(fastrand::u64(1..=LONGEST_PAUSE_MS));
         if budget.left() <= pause {
             // Nothing was written and nothing will be, which is what this kind says.
@@ -185,6 +186,19 @@ impl Store for S3Store {
                 Done::No | Done::Contended => self.pause(budget).await?,
             }
         }
+    }
+
+    async fn record_run(&self, name: &LockName, past: &PastRun, timeout: Duration) -> StoreResult<()> {
+        self.put_run(name, past, timeout).await
+    }
+
+    async fn runs(
+        &self,
+        name: &LockName,
+        numbers: RangeInclusive<u64>,
+        timeout: Duration,
+    ) -> StoreResult<Vec<Found>> {
+        self.get_runs(name, numbers, timeout).await
     }
 
     fn watch(&self, _: &LockName, _: mpsc::Sender<()>) -> Option<Box<dyn Watch>> {

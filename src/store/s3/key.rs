@@ -12,13 +12,19 @@ use crate::lease::{KEY_PREFIX, LockName};
 /// What ends the key of every record.
 const ENDING: &str = ".tfguard";
 /// Where everything of ours is that does not stand beside a state.
-pub(super) const OWN: &str = ".tfguard/";
+const OWN: &str = ".tfguard/";
 /// Where locks are that are not named after a state in the bucket.
 const LOCKS: &str = ".tfguard/locks/";
+/// Where the history is.
+pub(super) const RUNS: &str = ".tfguard/runs/";
+/// The first key behind all of the history, in S3's order.
+pub(super) const BEHIND_RUNS: &str = ".tfguard/runs0";
 /// Longer keys are cut: S3's have at most 1024 bytes.
-const LONGEST: usize = 1000;
+const LONGEST: usize = 1024;
+/// The longest of the segments that hold a whole name. Some who speak S3 keep each as a file.
+const LONGEST_SEGMENT: usize = 240;
 /// What is kept of a name that is cut, for people.
-const KEPT: usize = 200;
+const KEPT: usize = 160;
 
 const ESCAPED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
@@ -27,8 +33,13 @@ pub(super) fn object(bucket: &str, name: &LockName) -> String {
     let state = name.as_str().strip_prefix(bucket).and_then(|rest| rest.strip_prefix('/'));
     match state.filter(|state| is_plain(state)) {
         Some(state) => format!("{state}{ENDING}"),
-        None => format!("{LOCKS}{}{ENDING}", escape(name.as_str())),
+        None => format!("{LOCKS}{}{ENDING}", escape(name)),
     }
+}
+
+/// The key of the object of run `number` of `name`.
+pub(super) fn run(name: &LockName, number: u64) -> String {
+    format!("{RUNS}{}/{number}.json", escape(name))
 }
 
 /// The name whose object this is, or `None` where it is no lock's. One that was cut comes from
@@ -54,12 +65,12 @@ fn is_plain(state: &str) -> bool {
 }
 
 /// One segment of a key. `~` marks one that was cut; an escaped name has none.
-fn escape(name: &str) -> String {
-    let escaped = utf8_percent_encode(name, &ESCAPED).to_string();
-    if LOCKS.len() + escaped.len() + ENDING.len() <= LONGEST {
+fn escape(name: &LockName) -> String {
+    let escaped = utf8_percent_encode(name.as_str(), &ESCAPED).to_string();
+    if escaped.len() <= LONGEST_SEGMENT {
         return escaped;
     }
-    let hash: String = Sha256::digest(name).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = Sha256::digest(name.as_str()).iter().map(|byte| format!("{byte:02x}")).collect();
     // Escaped names are ASCII: any index is a boundary.
     format!("{}~{hash}", &escaped[..KEPT])
 }
@@ -105,7 +116,7 @@ mod tests {
             key
         };
         assert_ne!(long("x".repeat(1024)), long("x".repeat(1023)));
-        long(format!("states/{}", "x".repeat(1000)));
+        long(format!("states/{}", "x".repeat(1017)));
     }
 
     #[test]
@@ -123,7 +134,7 @@ mod tests {
             if let Ok(lock) = LockName::new(name.clone()) {
                 let key = object("states", &lock);
                 prop_assert!(key.len() <= LONGEST && !key.starts_with('/'));
-                prop_assert_eq!(super::name("states", &key, None), Some(name));
+                prop_assert_eq!(super::name("states", &key, Some(&lock.key())), Some(name));
             }
         }
     }

@@ -6,51 +6,28 @@ use std::time::Duration;
 use aws_sdk_s3::types::EncodingType;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
-use tokio::task::JoinSet;
 
 use super::bucket::too_long;
-use super::key;
 use super::requests::{Bucket, Got};
+use super::{key, many};
 use crate::lease::{KEY_PREFIX, Record, RecordError};
 use crate::store::codec::KEY;
-use crate::store::{Listed, StoreError, StoreResult, Unavailable};
-
-/// How many records are read at the same time.
-const AT_ONCE: usize = 8;
+use crate::store::{Listed, StoreResult};
 
 /// Lists the whole bucket, since locks stand beside their states, and reads what may be a lock.
 /// `timeout` is for each request.
 pub(super) async fn all(bucket: &Arc<Bucket>, timeout: Duration) -> StoreResult<Vec<Listed>> {
-    let mut reads = JoinSet::new();
-    let mut listed = Vec::new();
-    for object in objects(bucket, timeout).await? {
-        if reads.len() >= AT_ONCE {
-            listed.extend(next(&mut reads).await?);
-        }
+    let reads = objects(bucket, timeout).await?.into_iter().map(|object| {
         let bucket = Arc::clone(bucket);
-        reads.spawn(async move { entry(&bucket, &object, timeout).await });
-    }
-    while !reads.is_empty() {
-        listed.extend(next(&mut reads).await?);
-    }
-    Ok(listed)
-}
-
-async fn next(reads: &mut JoinSet<StoreResult<Option<Listed>>>) -> StoreResult<Option<Listed>> {
-    match reads.join_next().await {
-        Some(Ok(entry)) => entry,
-        Some(Err(_)) => Err(StoreError::Unavailable {
-            kind: Unavailable::Failed,
-            message: "reading the bucket's locks broke off".to_owned(),
-        }),
-        None => Ok(None),
-    }
+        async move { entry(&bucket, &object, timeout).await }
+    });
+    many::all(reads).await
 }
 
 /// The keys of all objects that may be a lock's.
 async fn objects(bucket: &Bucket, timeout: Duration) -> StoreResult<Vec<String>> {
     let mut found = Vec::new();
-    let mut token = None;
+    let (mut token, mut after) = (None, None);
     loop {
         let budget = bucket.begin(timeout).await?;
         let request = bucket
@@ -59,7 +36,8 @@ async fn objects(bucket: &Bucket, timeout: Duration) -> StoreResult<Vec<String>>
             .bucket(&bucket.target.bucket)
             // Keys may hold what XML cannot.
             .encoding_type(EncodingType::Url)
-            .set_continuation_token(token)
+            .set_continuation_token(token.take())
+            .set_start_after(after.take())
             .send();
         let page = match bucket.within(budget, request).await? {
             Ok(page) => page,
@@ -67,10 +45,20 @@ async fn objects(bucket: &Bucket, timeout: Duration) -> StoreResult<Vec<String>>
         };
         let encoded = page.encoding_type() == Some(&EncodingType::Url);
         let keys = page.contents().iter().filter_map(|object| object.key());
-        let keys = keys.map(|key| if encoded { decoded(key) } else { key.to_owned() });
-        found.extend(keys.filter(|key| key::name(&bucket.target.bucket, key, None).is_some()));
+        let mut keys: Vec<String> =
+            keys.map(|key| if encoded { decoded(key) } else { key.to_owned() }).collect();
+        let last = keys.last().cloned().unwrap_or_default();
+        keys.retain(|key| key::name(&bucket.target.bucket, key, None).is_some());
+        found.extend(keys);
         match page.next_continuation_token.filter(|token| !token.is_empty()) {
-            Some(next) if page.is_truncated != Some(false) => token = Some(next),
+            Some(next) if page.is_truncated != Some(false) => {
+                // The history may be long, and none of it is a lock.
+                if last.starts_with(key::RUNS) {
+                    after = Some(key::BEHIND_RUNS.to_owned())
+                } else {
+                    token = Some(next)
+                }
+            }
             _ => return Ok(found),
         }
     }

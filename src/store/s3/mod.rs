@@ -3,8 +3,10 @@
 mod bucket;
 mod config;
 mod error;
+mod history;
 mod key;
 mod list;
+mod many;
 mod requests;
 
 pub use bucket::S3Store;

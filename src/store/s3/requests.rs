@@ -36,6 +36,8 @@ pub(super) struct Budget {
 /// On what condition an object is written.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Only<'a> {
+    /// On none: whatever stands there.
+    Always,
     /// There is none.
     IfAbsent,
     /// It is still the one with this entity tag.
@@ -153,6 +155,7 @@ impl Bucket {
             .cache_control("no-cache")
             .body(ByteStream::from(bytes));
         let request = match only {
+            Only::Always => request,
             Only::IfAbsent => request.if_none_match("*"),
             Only::IfStill(tag) => request.if_match(tag),
         };

@@ -7,7 +7,7 @@ use tfguard::lease::{LockName, Record};
 use tfguard::store::{Store, Swap};
 use tokio::task::JoinSet;
 
-use super::{PLENTY, busy, name, record};
+use super::{PLENTY, busy, history, name, record};
 
 /// Opens the store anew.
 pub(crate) type Open = Arc<dyn Fn() -> Arc<dyn Store> + Send + Sync>;
@@ -18,6 +18,7 @@ pub(crate) async fn all(open: Open) {
     whatever_is_in_a_record_comes_back(&*open()).await;
     names_stay_apart(&*open()).await;
     deletion_is_conditional(&*open()).await;
+    history::all(&*open()).await;
     one_winner_each_round(&open).await;
     nothing_is_lost(&open).await;
 }

@@ -4,6 +4,7 @@ mod contract;
 mod credentials;
 mod dynamodb;
 mod faults;
+mod history;
 mod local;
 mod processes;
 
