@@ -1,29 +1,22 @@
 //! Commands under the lock: from the resolved options to a [`Plan`], and from its report to our
 //! exit code.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
-use std::process::Command as Process;
-
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::course::{self, Built};
 use super::{care, inherit, setup};
-use crate::child::{Arrival, Target as Aim, Terminal};
+use crate::child::{Arrival, Terminal};
 use crate::cli::{Action, Config, Format};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::{Demands, Outlook};
 use crate::error::Error;
 use crate::guardian::{Setting, Token};
+use crate::lease::LockName;
 use crate::lease::transition::Candidate;
-use crate::lease::{LockName, Mode};
 use crate::report::event::{Event, Level};
 use crate::report::{Outlet, Reporter, SharedWriter};
-use crate::supervisor::run::{Course, Plan, Report, Step, Work, run as supervise};
+use crate::supervisor::run::{Plan, Report, run as supervise};
 use crate::supervisor::stop::Limits;
-use crate::terraform::args::{self, Command, Situation, Version};
-use crate::terraform::find::{self, Search};
-use crate::terraform::init;
-use crate::terraform::redact;
 
 /// Runs the command of `config` under its lock and returns our exit code.
 pub(super) async fn run(config: &Config, arrivals: UnboundedReceiver<Arrival>, reporter: &Reporter) -> u8 {
@@ -33,7 +26,7 @@ pub(super) async fn run(config: &Config, arrivals: UnboundedReceiver<Arrival>, r
         Format::Json => Outlet::json(SharedWriter::stdout(), setup::wall),
     };
     let mut lock = None;
-    let report = match plan(config, reporter, started, &mut lock).await {
+    let mut report = match plan(config, reporter, started, &mut lock).await {
         Ok(plan) => supervise(&plan, arrivals, SystemClock, reporter, &outlet).await,
         Err(error) => Report::failed(error, SystemClock.mono().since(started.mono)),
     };
@@ -41,6 +34,10 @@ pub(super) async fn run(config: &Config, arrivals: UnboundedReceiver<Arrival>, r
         reporter.emit(Event::failure(error));
     }
     let exit_code = report.exit_code();
+    let (changes, answer) = match report.result {
+        Ok(ref mut verdict) => (verdict.counts, std::mem::take(&mut verdict.answer)),
+        Err(_) => (None, Vec::new()),
+    };
     reporter.emit(Event::RunSummary {
         lock,
         generation: report.generation,
@@ -48,11 +45,16 @@ pub(super) async fn run(config: &Config, arrivals: UnboundedReceiver<Arrival>, r
         exit_code,
         waited: report.waited,
         held: report.held,
+        changes,
     });
     if let (Some(mut pumps), Some(mut arrivals)) = (report.pumps, report.arrivals) {
+        let written = tokio::task::spawn_blocking(move || {
+            // A reader that has gone wants no answer.
+            let _ = SharedWriter::stdout().write(&answer);
+        });
         // The lock is free, the child is dead: a slow reader may take all the time it wants.
         tokio::select! {
-            () = pumps.all() => {}
+            _ = async { (pumps.all().await, written.await) } => {}
             () = stopped(&mut arrivals) => {}
         }
     }
@@ -76,24 +78,9 @@ async fn plan(
 ) -> Result<Plan, Error> {
     let terminal = Terminal::open_foreground().is_some() && config.log.format == Format::Text;
     let directory = setup::inspect(&config.directory)?;
-    let cwd = &config.directory;
-    let (init, command) = match &config.action {
-        Action::Terraform { command, args, init: policy } => {
-            directory.require(*command, args)?;
-            let tool = Tool::find(config, cwd)?;
-            let plain: &[OsString] =
-                if args::has_flag(args, "no-color") { &["-no-color".into()] } else { &[] };
-            let init = init::needed(*policy, &directory)
-                .then(|| tool.step(config, Command::Init, plain, false))
-                .transpose()?;
-            (init, tool.step(config, *command, args, terminal)?)
-        }
-        Action::Exec { argv } => (None, exec(argv, cwd)?),
-        Action::Status { .. } | Action::Unlock { .. } => {
-            return Err(Error::Bug("a command without a child was to be supervised".into()));
-        }
-    };
-    let is_terraform = matches!(config.action, Action::Terraform { .. });
+    let session = crate::session::id();
+    let Built { course, main, shown } = course::build(config, &directory, terminal, &session)?;
+    let is_terraform = !matches!(config.action, Action::Exec { .. });
     let target = setup::target(config, &directory, is_terraform)?;
     let site = target.only()?.clone();
     *lock = Some(site.lock.clone());
@@ -107,11 +94,10 @@ async fn plan(
     let outlook = outlook(config.credentials, &site.lock, reporter).await?;
     let store = setup::open(&site.store, &site.lock).await?;
     let inherited = inherit::footing(&site.lock, config.mode, store.as_ref()).await?;
-    let shown = command.shown.join(" ");
     let candidate = Candidate {
-        session: crate::session::id(),
+        session,
         mode: config.mode,
-        changes: care::changes(config, &command),
+        changes: care::changes(config, &main),
         lease: config.lease,
         asked_at: started.wall,
         identity: setup::identity(Some(shown), config.reason.clone()),
@@ -119,7 +105,7 @@ async fn plan(
     let token = Token::new().map_err(|error| {
         Error::Bug(format!("the system gives no pipe for the interrupt's token: {error}"))
     })?;
-    let state = care::state_lock(config, &directory, &command);
+    let state = care::state_lock(config, &directory, &main);
     let guardian = Setting {
         state: state.clone(),
         lock: site.lock.clone(),
@@ -140,10 +126,10 @@ async fn plan(
             on_lease_lost: config.on_lease_lost,
             deadline: config.deadline.map(|deadline| started.mono + deadline),
         },
-        custody: care::custody(config, &command, &options),
+        custody: care::custody(config, &main, &options),
         options,
         credentials: (config.credentials, outlook),
-        course: Course { init, work: Work::Command(command) },
+        course,
         inherited,
         started: started.mono,
         seed: crate::session::seed(),
@@ -163,77 +149,4 @@ async fn outlook(demands: Demands, lock: &LockName, reporter: &Reporter) -> Resu
         reporter.emit(Event::say(Level::Warn, text));
     }
     Ok(outlook)
-}
-
-/// Terraform or OpenTofu, found.
-struct Tool {
-    program: PathBuf,
-    dir: PathBuf,
-}
-
-impl Tool {
-    fn find(config: &Config, dir: &Path) -> Result<Self, Error> {
-        let cwd = std::env::current_dir().unwrap_or_else(|_| dir.to_path_buf());
-        let program = find::terraform(config.terraform_bin.as_deref(), &search(&cwd))?;
-        Ok(Self { program, dir: dir.to_path_buf() })
-    }
-
-    /// `interactive`: it has a terminal to ask at. A step that the user did not ask for has none.
-    fn step(
-        &self,
-        config: &Config,
-        command: Command,
-        user: &[OsString],
-        interactive: bool,
-    ) -> Result<Step, Error> {
-        let json = config.log.format == Format::Json;
-        let ambient = args::ambient(command, &setup::env_text);
-        let situation = Situation {
-            interactive,
-            json,
-            shared: config.mode == Mode::Shared,
-            version: if json && command == Command::Init { self.version() } else { None },
-            ambient: &ambient,
-        };
-        let args = args::build(command, user, situation);
-        let name =
-            self.program.file_name().unwrap_or(self.program.as_os_str()).to_string_lossy().into_owned();
-        let mut shown = vec![name];
-        shown.extend(redact::terraform(&args));
-        let requested =
-            matches!(&config.action, Action::Terraform { command: asked, .. } if *asked == command);
-        Ok(Step {
-            program: self.program.clone(),
-            args,
-            dir: self.dir.clone(),
-            shown,
-            target: Aim::Process,
-            interactive: requested,
-        })
-    }
-
-    /// Only asked where an argument depends on it: it costs a start of Terraform.
-    fn version(&self) -> Option<Version> {
-        let output = Process::new(&self.program).arg("version").current_dir(&self.dir).output().ok()?;
-        Version::parse(&String::from_utf8_lossy(&output.stdout))
-    }
-}
-
-fn exec(argv: &[OsString], dir: &Path) -> Result<Step, Error> {
-    let Some((name, args)) = argv.split_first() else {
-        return Err(Error::Usage("exec needs a command: tfguard exec -- CMD ARGS".into()));
-    };
-    Ok(Step {
-        program: find::program(name, &search(dir))?,
-        args: args.to_vec(),
-        dir: dir.to_path_buf(),
-        shown: redact::command(argv),
-        target: Aim::Group,
-        interactive: true,
-    })
-}
-
-fn search(base: &Path) -> Search<'_> {
-    let own = std::env::current_exe().and_then(|path| path.canonicalize()).ok();
-    Search { path: setup::env("PATH"), base, own }
 }

@@ -2,6 +2,7 @@
 //! else.
 
 mod care;
+mod course;
 mod guarded;
 mod inherit;
 mod operator;
@@ -90,7 +91,9 @@ fn run(config: Config) -> u8 {
 
 async fn dispatch(config: &Config, arrivals: UnboundedReceiver<Arrival>, reporter: &Reporter) -> u8 {
     match &config.action {
-        Action::Terraform { .. } | Action::Exec { .. } => guarded::run(config, arrivals, reporter).await,
+        Action::Terraform { .. } | Action::Run { .. } | Action::Drift { .. } | Action::Exec { .. } => {
+            guarded::run(config, arrivals, reporter).await
+        }
         Action::Status { json, check } => told(operator::status(config, *json, *check).await, reporter),
         Action::Unlock { session, recovered, now, yes, reason } => {
             let order = operator::Order {

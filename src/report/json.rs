@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::ser::Formatter;
 use serde_json::{Map, Value, json};
 
-use super::event::{Ended, Event, Level, Party, SignalAction};
+use super::event::{Ended, Event, Level, Party, PhaseResult, SignalAction};
 use super::{human, text};
 use crate::escape;
 use crate::lease::{Identity, Phase};
@@ -106,13 +106,29 @@ fn fields(event: &Event, at: Timestamp) -> Value {
             "command": escape::line(command),
         }),
         Event::Diagnostic { level, summary, detail } => diagnostic(*level, summary, detail.as_deref()),
-        Event::RunSummary { lock, generation, outcome, exit_code, waited, held } => json!({
+        Event::PhaseBegan { phase } => json!({ "name": phase.as_str(), "state": "started" }),
+        Event::PhaseEnded { phase, result, took } => {
+            let code = match result {
+                PhaseResult::Failed { code } => Some(code),
+                _ => None,
+            };
+            json!({
+                "name": phase.as_str(),
+                "state": "ended",
+                "result": result.as_str(),
+                "code": code,
+                "took_ms": millis(*took),
+            })
+        }
+        Event::Drift { drift } => super::drift::fields(drift.as_ref()),
+        Event::RunSummary { lock, generation, outcome, exit_code, waited, held, changes } => json!({
             "lock": lock,
             "generation": generation,
             "outcome": outcome,
             "exit_code": exit_code,
             "waited_ms": millis(*waited),
             "held_ms": held.map(millis),
+            "changes": changes,
         }),
     }
 }
@@ -155,6 +171,7 @@ fn party(party: &Party) -> Value {
             Phase::Active => "active",
         }),
         "since": timestamp(party.since),
+        "activity": party.activity.as_ref().map(|activity| escape::field(&activity.phase)),
     })
 }
 
@@ -253,7 +270,7 @@ mod tests {
         let alice = json!({
             "session": "s1", "actor": "alice", "host": "ci-7", "url": "https://ci/1",
             "command": "terraform apply", "mode": "exclusive", "phase": "active",
-            "since": "1970-01-01T00:00:30.000000Z",
+            "since": "1970-01-01T00:00:30.000000Z", "activity": null,
         });
         assert_eq!(
             of("lock_waiting"),
@@ -291,8 +308,11 @@ mod tests {
         assert_eq!(
             of("run_summary"),
             json!({"lock": "prod", "generation": 42, "outcome": "not_acquired", "exit_code": 75,
-                   "waited_ms": 1000, "held_ms": 2000})
+                   "waited_ms": 1000, "held_ms": 2000,
+                   "changes": {"add": 1, "change": 0, "destroy": 0, "import": 0}})
         );
+        assert_eq!(of("phase"), json!({"name": "plan", "state": "started"}));
+        assert_eq!(of("drift"), json!({"drifted": false, "resources": [], "outputs": []}));
     }
 
     #[test]

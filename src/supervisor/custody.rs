@@ -209,7 +209,7 @@ impl Custodian<'_> {
     }
 
     /// Writes the note beside a plan that was made.
-    async fn note(&self, file: PathBuf) {
+    pub(super) async fn note(&self, file: PathBuf) {
         let (name, own) = (self.plan.name.to_string(), self.footing.own.clone());
         let (store, wall) = (self.plan.store.describe(), self.clock.now().wall);
         let path = file.clone();

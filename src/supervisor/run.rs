@@ -28,8 +28,10 @@ use crate::report::event::{Event, Level};
 use crate::state_lock::Care;
 use crate::store::Store;
 
-pub use super::attend::Step;
+pub use super::attend::{Output, Step};
 pub use super::course::{Course, Work};
+pub use super::drift::Drift;
+pub use super::pipeline::Pipeline;
 
 /// Everything that a run is made of.
 pub struct Plan {
@@ -100,7 +102,7 @@ impl Report {
     pub fn outcome(&self) -> &'static str {
         match &self.result {
             Ok(verdict) => verdict.outcome,
-            Err(Error::Cancelled { .. }) => "cancelled",
+            Err(Error::Cancelled { .. } | Error::Deadline(_)) => "cancelled",
             Err(Error::Lost(_)) => "lost",
             Err(Error::NotAcquired(_)) => "not_acquired",
             Err(Error::Refused(_)) => "refused",
