@@ -11,6 +11,7 @@ pub mod escape;
 pub mod guardian;
 pub mod history;
 pub mod identity;
+pub mod inventory;
 pub mod lease;
 pub mod lock;
 pub mod operate;

@@ -5,11 +5,11 @@
 //! replaced whole or not at all.
 
 pub(crate) mod aws;
-mod dynamodb;
+pub(crate) mod dynamodb;
 mod error;
 mod local;
 mod spec;
-mod text;
+pub(crate) mod text;
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 pub use aws::{Access, AwsFiles, ask_aws_files};
-pub use dynamodb::{DynamoConfig, DynamoStore};
+pub use dynamodb::{DynamoConfig, DynamoStore, KeyFault, KeyPart};
 pub use error::{StoreError, StoreResult, Unavailable};
 pub use local::LocalStore;
 pub use spec::StoreSpec;

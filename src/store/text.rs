@@ -6,7 +6,7 @@ use std::error::Error;
 const LONGEST: usize = 600;
 
 /// `text` on one line: control characters escaped, cut where it gets too long, no final full stop.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let mut out = String::new();
     for (index, c) in text.trim().trim_end_matches('.').chars().enumerate() {
         if index == LONGEST {
@@ -24,7 +24,7 @@ pub(super) fn plain(text: &str) -> String {
 
 /// An error and what caused it, joined by colons. A cause that the text before it already quotes
 /// is left out.
-pub(super) fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut out = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

@@ -46,6 +46,7 @@ pub struct Access {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {
     Dynamodb,
+    S3,
 }
 
 impl Service {
@@ -53,6 +54,7 @@ impl Service {
     fn endpoint_variable(self) -> &'static str {
         match self {
             Self::Dynamodb => "AWS_ENDPOINT_URL_DYNAMODB",
+            Self::S3 => "AWS_ENDPOINT_URL_S3",
         }
     }
 }

@@ -4,8 +4,10 @@ mod config;
 mod error;
 mod history;
 mod item;
+pub(crate) mod key;
 mod shape;
 mod table;
 
 pub use config::DynamoConfig;
+pub use key::{KeyFault, KeyPart};
 pub use table::DynamoStore;

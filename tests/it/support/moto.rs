@@ -46,9 +46,8 @@ impl Moto {
             boto3.client('dynamodb', **kw).create_table(TableName=table, BillingMode='PAY_PER_REQUEST',\n\
               AttributeDefinitions=[{'AttributeName': 'LockID', 'AttributeType': 'S'}],\n\
               KeySchema=[{'AttributeName': 'LockID', 'KeyType': 'HASH'}])\n";
-        let python = program().with_file_name("python3");
         let status =
-            Command::new(python).args(["-c", script, &self.endpoint, bucket, table]).status().unwrap();
+            Command::new(python()).args(["-c", script, &self.endpoint, bucket, table]).status().unwrap();
         assert!(status.success());
     }
 }
@@ -58,6 +57,11 @@ impl Drop for Moto {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// The Python that has `boto3`.
+pub(crate) fn python() -> PathBuf {
+    program().with_file_name("python3")
 }
 
 fn program() -> PathBuf {

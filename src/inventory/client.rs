@@ -1,0 +1,142 @@
+//! Clients to ask with: those of the stores, with an eye on the service's clock.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::config::http::HttpResponse;
+
+use super::bucket::BucketPlace;
+use super::date::{DateWatch, ServerTime};
+use super::fact::{Fault, fault};
+use crate::store::aws::{Keys, Service, link};
+use crate::store::text::plain;
+use crate::store::{Access, StoreResult};
+
+/// How long one answer may take.
+const BOUND: Duration = Duration::from_secs(5);
+
+/// What the clients of both services share.
+struct Line {
+    keys: Arc<Keys>,
+    dates: DateWatch,
+    region: String,
+    endpoint: Option<String>,
+    service: String,
+}
+
+impl Line {
+    /// Runs one request that is called `action` in IAM policies.
+    async fn ask<T, E>(
+        &self,
+        action: &'static str,
+        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, Fault>
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        self.keys.ensure().await.map_err(Fault::Failed)?;
+        match tokio::time::timeout(BOUND, request).await {
+            Ok(answer) => answer.map_err(|error| fault(&self.service, action, &error)),
+            Err(_) => Err(Fault::silent(&self.service, BOUND)),
+        }
+    }
+}
+
+macro_rules! line {
+    ($client:ident) => {
+        impl $client {
+            /// Runs one request that is called `action` in IAM policies, for a few seconds at most.
+            ///
+            /// # Errors
+            /// [`Fault`].
+            pub async fn ask<T, E>(
+                &self,
+                action: &'static str,
+                request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+            ) -> Result<T, Fault>
+            where
+                E: ProvideErrorMetadata + Error + 'static,
+            {
+                self.line.ask(action, request).await
+            }
+
+            /// The region in force.
+            pub fn region(&self) -> &str {
+                &self.line.region
+            }
+
+            /// The endpoint, where it is not AWS's own.
+            pub fn endpoint(&self) -> Option<&str> {
+                self.line.endpoint.as_deref()
+            }
+
+            /// The service's clock, as its newest answer told it.
+            pub fn server_time(&self) -> Option<ServerTime> {
+                self.line.dates.newest()
+            }
+        }
+    };
+}
+
+/// DynamoDB, to ask.
+pub struct DynamoClient {
+    /// For requests to pass to `ask`.
+    pub sdk: aws_sdk_dynamodb::Client,
+    line: Line,
+}
+
+/// S3, to ask.
+pub struct S3Client {
+    /// For requests to pass to `ask`.
+    pub sdk: aws_sdk_s3::Client,
+    line: Line,
+}
+
+line!(DynamoClient);
+line!(S3Client);
+
+impl DynamoClient {
+    /// Finds out region and credentials; the service is not asked yet. `whose` is what the region
+    /// is needed for: `table "locks"`.
+    ///
+    /// # Errors
+    /// [`StoreError`](crate::store::StoreError).
+    pub async fn connect(access: &Access, whose: &str) -> StoreResult<Self> {
+        let link = link(access, Service::Dynamodb, whose).await?;
+        let dates = DateWatch::default();
+        let config = aws_sdk_dynamodb::config::Builder::from(&link.sdk)
+            .credentials_provider(link.keys.provider())
+            .interceptor(dates.clone())
+            .build();
+        let line = line("DynamoDB", link.keys, dates, link.region.as_ref(), link.endpoint);
+        Ok(Self { sdk: aws_sdk_dynamodb::Client::from_conf(config), line })
+    }
+}
+
+impl S3Client {
+    /// As [`DynamoClient::connect`].
+    pub async fn connect(place: &BucketPlace) -> StoreResult<Self> {
+        let whose = format!("bucket \"{}\"", place.bucket);
+        let link = link(&place.access, Service::S3, &whose).await?;
+        let dates = DateWatch::default();
+        // What is not AWS seldom has a host name for every bucket.
+        let path_style = place.path_style || link.endpoint.is_some();
+        let config = aws_sdk_s3::config::Builder::from(&link.sdk)
+            .credentials_provider(link.keys.provider())
+            .interceptor(dates.clone())
+            .force_path_style(path_style)
+            .build();
+        let line = line("S3", link.keys, dates, link.region.as_ref(), link.endpoint);
+        Ok(Self { sdk: aws_sdk_s3::Client::from_conf(config), line })
+    }
+}
+
+fn line(service: &str, keys: Arc<Keys>, dates: DateWatch, region: &str, endpoint: Option<String>) -> Line {
+    let service = match &endpoint {
+        Some(endpoint) => plain(endpoint),
+        None => format!("{service} in {}", plain(region)),
+    };
+    Line { keys, dates, region: region.to_owned(), endpoint, service }
+}
