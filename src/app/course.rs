@@ -59,7 +59,7 @@ pub(super) fn build(
             drift(&Tool::find(config)?, directory, args, *init, *json, session)
         }
         Action::Exec { argv } => Ok(Built::of(None, exec(argv, &config.directory)?)),
-        Action::Status { .. } | Action::Unlock { .. } => {
+        Action::Status { .. } | Action::History { .. } | Action::Unlock { .. } => {
             Err(Error::Bug("a command without a child was to be supervised".into()))
         }
     }

@@ -20,8 +20,19 @@ pub enum Parsed {
 }
 
 /// What a command line without a command is told.
-const COMMANDS: [&str; 10] =
-    ["init", "plan", "apply", "destroy", "run", "drift", "exec", "status", "unlock", "completions"];
+const COMMANDS: [&str; 11] = [
+    "init",
+    "plan",
+    "apply",
+    "destroy",
+    "run",
+    "drift",
+    "exec",
+    "status",
+    "history",
+    "unlock",
+    "completions",
+];
 /// The commands that take arguments after `--`.
 const PASSING: [&str; 7] = ["init", "plan", "apply", "destroy", "run", "drift", "exec"];
 

@@ -10,11 +10,12 @@
 //!    `course`: which ones, in which order; `pipeline` and `drift` are those of several phases, and
 //!    `approve` asks between two of them.
 //! 3. [`custody`]: what earlier runs have left, what this one leaves.
-//! 4. `depart`: release, last of all.
+//! 4. `depart`: release, last of all; then `chronicle` writes the run down.
 
 mod acquire;
 mod approve;
 mod attend;
+mod chronicle;
 mod course;
 pub mod custody;
 mod depart;
