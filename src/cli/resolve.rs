@@ -21,6 +21,10 @@ use crate::terraform::args as terraform_args;
 use crate::terraform::args::Command;
 use crate::terraform::init::InitPolicy;
 
+/// As many locks as one run may take. Each has a session of its own, and the guardian is told of
+/// all of them before it can read.
+const MOST_LOCKS: usize = 32;
+
 /// Everything outside the command line that takes part.
 #[derive(Clone, Copy)]
 pub struct Surroundings<'a> {
@@ -303,8 +307,11 @@ fn wish(origins: &Origins<'_>, options: &Options, file: &File, cwd: &Path) -> Re
 /// The names of the locks. A variable holds one: a name may have any sign that could separate two.
 fn locks(origins: &Origins<'_>, options: &Options, file: &File) -> Result<Vec<LockName>, Error> {
     let names = file.lock.as_ref().map(Names::all).unwrap_or_default();
-    origins
-        .texts(&options.lock, "--lock", "TFGUARD_LOCK", names)?
+    let given = origins.texts(&options.lock, "--lock", "TFGUARD_LOCK", names)?;
+    if let Some(first) = given.first().filter(|_| given.len() > MOST_LOCKS) {
+        return Err(first.wrong(&format!("{} locks are given; a run takes at most {MOST_LOCKS}", given.len())));
+    }
+    given
         .into_iter()
         .map(|given| LockName::new(given.text.clone()).map_err(|error| given.wrong(&error.to_string())))
         .collect()
@@ -508,6 +515,9 @@ mod tests {
         let variable = [("TFGUARD_LOCK", "a,b")];
         assert_eq!(names(&config("tfguard --lock b plan --lock a --lock b", &variable)), ["b", "a", "b"]);
         assert_eq!(names(&config("tfguard plan", &variable)), ["a,b"]);
+        let many = |count: usize| "tfguard plan".to_owned() + &" --lock x".repeat(count);
+        assert_eq!(names(&config(&many(32), &[])).len(), 32);
+        assert!(refused(&many(33), &[]).contains("at most 32"));
     }
 
     #[test]
