@@ -73,6 +73,7 @@ impl Waiting<'_> {
             };
             self.reporter.emit(Event::LockAcquired {
                 lock: need.name.clone(),
+                session: self.plan.candidate.session.clone(),
                 store: need.store.describe(),
                 generation: one.footing.own.generation,
                 waited: self.waited(),
@@ -253,6 +254,7 @@ impl OneLock<'_> {
     fn tell(&self, position: usize, holders: &[Holder]) {
         self.waiting.reporter.emit(Event::LockWaiting {
             lock: self.need.name.clone(),
+            session: self.waiting.plan.candidate.session.clone(),
             position,
             holders: holders.iter().map(party).collect(),
             waited: self.waiting.waited(),
