@@ -8,9 +8,10 @@ use tokio::task::JoinHandle;
 
 use super::wire::Charge;
 use crate::clock::{Clock, SystemClock};
+use crate::history;
 use crate::lease::session::Notice;
 use crate::lease::transition::Ending;
-use crate::lease::{Deadlines, LockName, Tenure};
+use crate::lease::{Deadlines, LockName, PastRun, Teller, Tenure};
 use crate::lock::{self, Lock, Update};
 use crate::operate;
 use crate::report::Reporter;
@@ -67,8 +68,7 @@ impl Keep {
                 format!("lock {name}: the store could not be reached; the lock stays until its lease ends");
             return reporter.emit(Event::say(Level::Error, text));
         };
-        let rescued = ending.rescued.clone();
-        lock.release(ending);
+        lock.release(ending.clone());
         while let Some(update) = lock.update().await {
             let Update::Finished(finish, _) = update else { continue };
             if !finish.is_clean() {
@@ -80,11 +80,19 @@ impl Keep {
             let held = Duration::try_from(held).unwrap_or_default();
             reporter.emit(Event::LockReleased { lock: name.clone(), held });
             let seed = crate::session::seed();
-            if let Some(path) = rescued
+            if let Some(path) = &ending.rescued
                 && let Err(error) =
-                    operate::rescued(store.as_ref(), name, own, &path, &SystemClock, seed).await
+                    operate::rescued(store.as_ref(), name, own, path, &SystemClock, seed).await
             {
                 let text = format!("the lock's record could not be told of the rescued state: {error}");
+                reporter.emit(Event::say(Level::Warn, text));
+            }
+            // Unless the supervisor has done that itself before it died.
+            let past = PastRun::of(own, &ending, Teller::Guardian, SystemClock.now().wall);
+            if let Some(past) = past
+                && let Err(error) = history::write(store.as_ref(), name, &past).await
+            {
+                let text = format!("lock {name}: the run is missing in its history: {error}");
                 reporter.emit(Event::say(Level::Warn, text));
             }
             return;

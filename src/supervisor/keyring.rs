@@ -9,6 +9,7 @@ use super::acquire::Need;
 use crate::child::HoldTheLine;
 use crate::clock::SystemClock;
 use crate::guardian::{Charge, Guardian, Relief, Setting, Token};
+use crate::lease::session::Loss;
 use crate::lease::{Deadlines, Instant, LockName, Tenure};
 use crate::lock::{Lock, Update};
 use crate::report::Reporter;
@@ -31,8 +32,8 @@ pub(super) struct Hold {
     pub(super) trouble: Option<String>,
     /// How often the lock's task had to be replaced.
     pub(super) revived: u32,
-    /// It is known not to be ours any more.
-    pub(super) lost: bool,
+    /// How it was lost, when it is known not to be ours any more.
+    pub(super) lost: Option<Loss>,
     /// It was told that its heartbeat is late.
     pub(super) risk_told: bool,
     /// How long it was held, once it is released.
@@ -51,7 +52,7 @@ impl Hold {
             acquired_at: now,
             trouble: None,
             revived: 0,
-            lost: false,
+            lost: None,
             risk_told: false,
             held: None,
         }
@@ -126,7 +127,7 @@ impl<'a> Keyring<'a> {
 
     /// When somebody has to be told that a heartbeat is late.
     pub(super) fn risk_at(&self) -> Option<Instant> {
-        let quiet = self.holds.iter().filter(|hold| !hold.risk_told && !hold.lost);
+        let quiet = self.holds.iter().filter(|hold| !hold.risk_told && hold.lost.is_none());
         quiet.map(|hold| hold.tenure.deadlines().warn).min()
     }
 
@@ -154,7 +155,7 @@ impl<'a> Keyring<'a> {
 
     /// The first of them, for people.
     pub(super) fn lost(&self) -> Option<&LockName> {
-        self.holds.iter().find(|hold| hold.lost).map(|hold| &hold.name)
+        self.holds.iter().find(|hold| hold.lost.is_some()).map(|hold| &hold.name)
     }
 
     /// Everything is over. What nobody here can release any more is the guardian's, which takes

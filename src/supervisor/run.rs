@@ -7,6 +7,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::acquire::Waiting;
 use super::attend::Scene;
+use super::chronicle::Chronicle;
 use super::course;
 use super::custody::{Custodian, Custody, Footing};
 use super::keyring::{Keyring, named};
@@ -109,14 +110,18 @@ impl Report {
 
     /// The word in `run_summary`.
     pub fn outcome(&self) -> &'static str {
-        match &self.result {
-            Ok(verdict) => verdict.outcome,
-            Err(Error::Cancelled { .. }) => "cancelled",
-            Err(Error::Lost(_)) => "lost",
-            Err(Error::NotAcquired(_)) => "not_acquired",
-            Err(Error::Refused(_)) => "refused",
-            Err(_) => "failed",
-        }
+        word(&self.result)
+    }
+}
+
+fn word(result: &Result<Verdict, Error>) -> &'static str {
+    match result {
+        Ok(verdict) => verdict.outcome,
+        Err(Error::Cancelled { .. }) => "cancelled",
+        Err(Error::Lost(_)) => "lost",
+        Err(Error::NotAcquired(_)) => "not_acquired",
+        Err(Error::Refused(_)) => "refused",
+        Err(_) => "failed",
     }
 }
 
@@ -138,10 +143,16 @@ pub async fn run(
         Ok(found) => found,
         Err(error) => {
             // All or nothing.
-            keys.release(&Ending::NOTHING_RAN).await;
+            let (ending, waited) = (Ending::NOTHING_RAN, clock.mono().since(plan.started));
+            let released = keys.release(&ending).await;
             keys.close();
-            let waited = clock.mono().since(plan.started);
-            return Report { locks: served(plan, &[], &keys), ..Report::failed(error, waited) };
+            let (locks, began) = (served(plan, &[], &keys), clock.now().wall);
+            let report = Report { locks, ..Report::failed(error, waited) };
+            let (identity, result) = (&plan.candidate.identity, report.outcome());
+            let chronicle =
+                Chronicle { identity, began, waited, result, ending: &ending, counts: None, reporter };
+            write_down(&chronicle, &keys, &released).await;
+            return report;
         }
     };
     let acquired_at = clock.mono();
@@ -180,13 +191,32 @@ pub async fn run(
         Ok(verdict) => verdict.ending.clone(),
         Err(_) => Ending::NOTHING_RAN,
     };
-    for need in scene.keys.release(&ending).await {
-        custodian.mark(need, ending.rescued.as_deref()).await;
+    let released = scene.keys.release(&ending).await;
+    for need in &released {
+        custodian.mark(*need, ending.rescued.as_deref()).await;
     }
+    let chronicle = Chronicle {
+        identity: &plan.candidate.identity,
+        began: from,
+        waited,
+        result: word(&result),
+        ending: &ending,
+        counts: None,
+        reporter,
+    };
+    write_down(&chronicle, &scene.keys, &released).await;
     scene.keys.close();
     let held = scene.keys.any().then(|| clock.mono().since(acquired_at));
     let locks = served(plan, &footings, &scene.keys);
     Report { result, locks, waited, held, pumps, arrivals: Some(scene.arrivals) }
+}
+
+/// Writes the run down in the history of every lock that it held and is out of.
+async fn write_down(chronicle: &Chronicle<'_>, keys: &Keyring<'_>, released: &[usize]) {
+    for hold in keys.holds.iter().filter(|hold| released.contains(&hold.need)) {
+        let held = hold.held.unwrap_or_default();
+        chronicle.write(hold.store.as_ref(), &hold.name, &hold.tenure.own, hold.lost.as_ref(), held).await;
+    }
 }
 
 /// What became of each lock. Without `footings` not all of them were ours: those that were are in

@@ -38,7 +38,7 @@ impl Keyring<'_> {
                         format!("lock {lock}: its record had vanished from the store; putting it back"),
                     )),
                     Notice::Lost(loss) => {
-                        hold.lost = true;
+                        hold.lost = Some(loss.clone());
                         self.emit(Event::LockLost { lock, cause: cause_of(&loss) });
                         return Some(Happening::Lost);
                     }
@@ -72,7 +72,7 @@ impl Keyring<'_> {
     /// Tells of every lock whose heartbeat is late, once until the next one.
     pub(super) fn tell_risks(&mut self, now: Instant) {
         let mut told = Vec::new();
-        for hold in self.holds.iter_mut().filter(|hold| !hold.risk_told && !hold.lost) {
+        for hold in self.holds.iter_mut().filter(|hold| !hold.risk_told && hold.lost.is_none()) {
             let deadlines = hold.tenure.deadlines();
             if now >= deadlines.warn {
                 hold.risk_told = true;
