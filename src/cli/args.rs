@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::terraform::find::Name;
+
 const ABOUT: &str =
     "Runs Terraform under one pipeline-level lock: queued in order, stopped cleanly, always released";
 
@@ -274,6 +276,9 @@ pub struct Options {
     /// Colour: auto, always or never [NO_COLOR] [default: auto]
     #[arg(long, value_name = "WHEN", help_heading = "Output")]
     pub color: Option<String>,
+    /// Set when we were called by Terraform's name; no option.
+    #[arg(skip)]
+    pub stands_in_for: Option<Name>,
 }
 
 impl Options {
@@ -314,6 +319,7 @@ impl Options {
             verbose: if talks { after.verbose } else { self.verbose },
             quiet: if talks { after.quiet } else { self.quiet },
             color: after.color.or(self.color),
+            stands_in_for: after.stands_in_for.or(self.stands_in_for),
         }
     }
 }
