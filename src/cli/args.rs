@@ -103,6 +103,13 @@ pub enum Command {
         args_override_self = true
     )]
     Unlock(Unlock),
+    /// Print the manual page, of the whole or of one command
+    #[command(after_help = "Examples:\n  tfguard man | man -l -\n  tfguard man apply > tfguard-apply.1")]
+    Man {
+        /// The command to describe, such as `apply` or `state restore`; default: tfguard itself
+        #[arg(value_name = "COMMAND")]
+        command: Vec<String>,
+    },
     /// Print a completion script
     #[command(after_help = "Example:\n  tfguard completions bash > /etc/bash_completion.d/tfguard")]
     Completions {

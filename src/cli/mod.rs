@@ -6,6 +6,7 @@ pub mod config;
 pub mod dropin;
 mod duration;
 mod file;
+mod manual;
 mod origin;
 pub mod parse;
 pub mod resolve;

@@ -128,7 +128,7 @@ fn take_options(mut command: RawCommand) -> (Options, RawCommand) {
         RawCommand::Exec(run) => std::mem::take(&mut run.options),
         RawCommand::Status(status) => std::mem::take(&mut status.options),
         RawCommand::Unlock(unlock) => std::mem::take(&mut unlock.options),
-        RawCommand::Completions { .. } => Options::default(),
+        RawCommand::Man { .. } | RawCommand::Completions { .. } => Options::default(),
     };
     (options, command)
 }
@@ -175,7 +175,9 @@ fn action(
             Ok(Action::Status { json: status.json || log.format == Format::Json, check: status.check })
         }
         RawCommand::Unlock(raw) => unlock(raw, log.format, reason, surroundings.terminal),
-        RawCommand::Completions { .. } => Err(Error::Bug("completions needs no configuration".into())),
+        RawCommand::Man { .. } | RawCommand::Completions { .. } => {
+            Err(Error::Bug("what is only printed needs no configuration".into()))
+        }
     }
 }
 
