@@ -92,7 +92,7 @@ async fn plan(
             (None, Tool::find(config, cwd)?.called(argv))
         }
         Action::Exec { argv } => (None, exec(argv, cwd)?),
-        Action::Status { .. } | Action::Unlock { .. } => {
+        Action::Status { .. } | Action::History { .. } | Action::Unlock { .. } => {
             return Err(Error::Bug("a command without a child was to be supervised".into()));
         }
     };

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::queries::History;
 use crate::terraform::find::Name;
 
 const ABOUT: &str =
@@ -95,6 +96,13 @@ pub enum Command {
         args_override_self = true
     )]
     Status(Status),
+    /// Show the last runs of the lock
+    #[command(
+        after_help = "Examples:\n  tfguard history -n 5\n  tfguard history --since 7d --json",
+        override_usage = "tfguard history [OPTIONS]",
+        args_override_self = true
+    )]
+    History(History),
     /// Ask the holder to stop and release the lock, or take it away
     #[command(
         after_help = "Examples:\n  tfguard unlock --reason 'runner was deleted'\n  \
