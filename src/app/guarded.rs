@@ -22,7 +22,7 @@ use crate::report::{Outlet, Reporter, SharedWriter};
 use crate::supervisor::run::{Course, Need, Plan, Report, Step, Work, run as supervise};
 use crate::supervisor::stop::Limits;
 use crate::terraform::args::{self, Command, Situation, Version};
-use crate::terraform::find::{self, Search};
+use crate::terraform::find;
 use crate::terraform::init;
 use crate::terraform::redact;
 
@@ -87,6 +87,9 @@ async fn plan(
                 .then(|| tool.step(config, Command::Init, plain, false))
                 .transpose()?;
             (init, tool.step(config, *command, args, terminal)?)
+        }
+        Action::Exec { argv } if config.stands_in_for.is_some() => {
+            (None, Tool::find(config, cwd)?.called(argv))
         }
         Action::Exec { argv } => (None, exec(argv, cwd)?),
         Action::Status { .. } | Action::History { .. } | Action::Unlock { .. } => {
@@ -190,7 +193,11 @@ struct Tool {
 impl Tool {
     fn find(config: &Config, dir: &Path) -> Result<Self, Error> {
         let cwd = std::env::current_dir().unwrap_or_else(|_| dir.to_path_buf());
-        let program = find::terraform(config.terraform_bin.as_deref(), &search(&cwd))?;
+        let program = find::terraform(
+            config.terraform_bin.as_deref(),
+            config.stands_in_for.unwrap_or_default(),
+            &setup::search(&cwd),
+        )?;
         Ok(Self { program, dir: dir.to_path_buf() })
     }
 
@@ -228,6 +235,18 @@ impl Tool {
         })
     }
 
+    /// A command line that came to us under Terraform's name.
+    fn called(&self, argv: &[OsString]) -> Step {
+        Step {
+            program: self.program.clone(),
+            args: argv.get(1..).unwrap_or_default().to_vec(),
+            dir: self.dir.clone(),
+            shown: redact::command(argv),
+            target: Aim::Process,
+            interactive: true,
+        }
+    }
+
     /// Only asked where an argument depends on it: it costs a start of Terraform.
     fn version(&self) -> Option<Version> {
         let output = Process::new(&self.program).arg("version").current_dir(&self.dir).output().ok()?;
@@ -240,16 +259,11 @@ fn exec(argv: &[OsString], dir: &Path) -> Result<Step, Error> {
         return Err(Error::Usage("exec needs a command: tfguard exec -- CMD ARGS".into()));
     };
     Ok(Step {
-        program: find::program(name, &search(dir))?,
+        program: find::program(name, &setup::search(dir))?,
         args: args.to_vec(),
         dir: dir.to_path_buf(),
         shown: redact::command(argv),
         target: Aim::Group,
         interactive: true,
     })
-}
-
-fn search(base: &Path) -> Search<'_> {
-    let own = std::env::current_exe().and_then(|path| path.canonicalize()).ok();
-    Search { path: setup::env("PATH"), base, own }
 }

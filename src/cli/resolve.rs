@@ -86,13 +86,8 @@ pub fn resolve(args: Args, surroundings: Surroundings<'_>) -> Result<Config, Err
             },
         allow_stale_plan: options.allow_stale_plan,
         credentials: credentials(&origins, &options, &file)?,
-        terraform_bin: options
-            .terraform_bin
-            .clone()
-            .or_else(|| env("TFGUARD_TERRAFORM_BIN").map(PathBuf::from))
-            .or(file.terraform_bin.clone())
-            // A bare name is looked for on PATH.
-            .map(|bin| if bin.components().count() > 1 { surroundings.cwd.join(bin) } else { bin }),
+        terraform_bin: terraform_bin(options.terraform_bin.clone(), &env, &file, surroundings.cwd),
+        stands_in_for: options.stands_in_for,
         free_state_lock: free_state_lock(&origins, &options, &file)?,
         log,
         reason: reason.map(|given| given.text),
@@ -100,6 +95,32 @@ pub fn resolve(args: Args, surroundings: Surroundings<'_>) -> Result<Config, Err
         action,
         directory,
     })
+}
+
+/// The Terraform that a variable or the file names for a command that is passed on unguarded.
+///
+/// # Errors
+/// [`Error::Config`] for a wrong file.
+pub fn real_terraform(
+    chdir: Option<&Path>,
+    surroundings: Surroundings<'_>,
+) -> Result<Option<PathBuf>, Error> {
+    let env = |name: &str| (surroundings.env)(name).filter(|value| !value.is_empty());
+    let directory = surroundings.cwd.join(chdir.unwrap_or(Path::new("")));
+    let file = file::find(&directory)?.map(|(_, file)| file).unwrap_or_default();
+    Ok(terraform_bin(None, &env, &file, surroundings.cwd))
+}
+
+fn terraform_bin(
+    flag: Option<PathBuf>,
+    env: &dyn Fn(&str) -> Option<OsString>,
+    file: &File,
+    cwd: &Path,
+) -> Option<PathBuf> {
+    flag.or_else(|| env("TFGUARD_TERRAFORM_BIN").map(PathBuf::from))
+        .or_else(|| file.terraform_bin.clone())
+        // A bare name is looked for on PATH.
+        .map(|bin| if bin.components().count() > 1 { cwd.join(bin) } else { bin })
 }
 
 /// The options after the command, and the command without them.
@@ -112,7 +133,7 @@ fn take_options(mut command: RawCommand) -> (Options, RawCommand) {
         RawCommand::Status(status) => std::mem::take(&mut status.options),
         RawCommand::History(history) => std::mem::take(&mut history.options),
         RawCommand::Unlock(unlock) => std::mem::take(&mut unlock.options),
-        RawCommand::Completions { .. } => Options::default(),
+        RawCommand::Man { .. } | RawCommand::Completions { .. } => Options::default(),
     };
     (options, command)
 }
@@ -167,7 +188,9 @@ fn action(
             })
         }
         RawCommand::Unlock(raw) => unlock(raw, log.format, reason, surroundings.terminal),
-        RawCommand::Completions { .. } => Err(Error::Bug("completions needs no configuration".into())),
+        RawCommand::Man { .. } | RawCommand::Completions { .. } => {
+            Err(Error::Bug("what is only printed needs no configuration".into()))
+        }
     }
 }
 
