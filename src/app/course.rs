@@ -12,7 +12,7 @@ use crate::lease::Mode;
 use crate::report::Level;
 use crate::supervisor::run::{Course, Drift, Output, Pipeline, Step, Work};
 use crate::terraform::args::{self, Added, Command, Situation};
-use crate::terraform::find::{self, Search};
+use crate::terraform::find;
 use crate::terraform::init::{self, InitPolicy};
 use crate::terraform::version::{self, Feature, Version};
 use crate::terraform::{Directory, redact, stages};
@@ -57,6 +57,9 @@ pub(super) fn build(
         }
         Action::Drift { args, init, json } => {
             drift(&Tool::find(config)?, directory, args, *init, *json, session)
+        }
+        Action::Exec { argv } if config.stands_in_for.is_some() => {
+            Ok(Built::of(None, Tool::find(config)?.called(argv)))
         }
         Action::Exec { argv } => Ok(Built::of(None, exec(argv, &config.directory)?)),
         Action::Status { .. } | Action::History { .. } | Action::Unlock { .. } => {
@@ -190,7 +193,11 @@ struct Tool<'a> {
 impl<'a> Tool<'a> {
     fn find(config: &'a Config) -> Result<Self, Error> {
         let cwd = std::env::current_dir().unwrap_or_else(|_| config.directory.clone());
-        let program = find::terraform(config.terraform_bin.as_deref(), &search(&cwd))?;
+        let program = find::terraform(
+            config.terraform_bin.as_deref(),
+            config.stands_in_for.unwrap_or_default(),
+            &setup::search(&cwd),
+        )?;
         Ok(Self { config, program, version: OnceCell::new() })
     }
 
@@ -234,6 +241,12 @@ impl<'a> Tool<'a> {
         }
     }
 
+    /// A command line that came to us under Terraform's name.
+    fn called(&self, argv: &[OsString]) -> Step {
+        let args = argv.get(1..).unwrap_or_default().to_vec();
+        Step { interactive: true, shown: redact::command(argv), ..self.raw(args, Output::Passed) }
+    }
+
     /// Asked once, and only where something depends on it: it costs a start of Terraform.
     fn version(&self) -> Option<Version> {
         *self.version.get_or_init(|| version::of(&self.program, &self.config.directory))
@@ -245,7 +258,7 @@ fn exec(argv: &[OsString], dir: &Path) -> Result<Step, Error> {
         return Err(Error::Usage("exec needs a command: tfguard exec -- CMD ARGS".into()));
     };
     Ok(Step {
-        program: find::program(name, &search(dir))?,
+        program: find::program(name, &setup::search(dir))?,
         args: args.to_vec(),
         dir: dir.to_path_buf(),
         shown: redact::command(argv),
@@ -254,9 +267,4 @@ fn exec(argv: &[OsString], dir: &Path) -> Result<Step, Error> {
         automated: false,
         output: Output::Passed,
     })
-}
-
-fn search(base: &Path) -> Search<'_> {
-    let own = std::env::current_exe().and_then(|path| path.canonicalize()).ok();
-    Search { path: setup::env("PATH"), base, own }
 }

@@ -1,32 +1,32 @@
-//! Commands under the lock: from the resolved options to a [`Plan`], and from its report to our
+//! Commands under their locks: from the resolved options to a [`Plan`], and from its report to our
 //! exit code.
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::course::{self, Built};
-use super::{care, inherit, setup};
+use super::inherit::Around;
+use super::{care, setup};
 use crate::child::{Arrival, Terminal};
-use crate::cli::{Action, Config, Format};
+use crate::cli::{Action, Config, Format, Target};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::{Demands, Outlook};
 use crate::error::Error;
 use crate::guardian::{Setting, Token};
-use crate::lease::LockName;
 use crate::lease::transition::Candidate;
-use crate::report::event::{Event, Level};
+use crate::report::event::{Event, Level, Served};
 use crate::report::{Outlet, Reporter, SharedWriter};
-use crate::supervisor::run::{Plan, Report, run as supervise};
+use crate::supervisor::run::{Need, Plan, Report, run as supervise};
 use crate::supervisor::stop::Limits;
 
-/// Runs the command of `config` under its lock and returns our exit code.
+/// Runs the command of `config` under its locks and returns our exit code.
 pub(super) async fn run(config: &Config, arrivals: UnboundedReceiver<Arrival>, reporter: &Reporter) -> u8 {
     let started = SystemClock.now();
     let outlet = match config.log.format {
         Format::Text => Outlet::text(),
         Format::Json => Outlet::json(SharedWriter::stdout(), setup::wall),
     };
-    let mut lock = None;
-    let mut report = match plan(config, reporter, started, &mut lock).await {
+    let mut locks = Vec::new();
+    let mut report = match plan(config, reporter, started, &mut locks).await {
         Ok(plan) => supervise(&plan, arrivals, SystemClock, reporter, &outlet).await,
         Err(error) => Report::failed(error, SystemClock.mono().since(started.mono)),
     };
@@ -39,8 +39,7 @@ pub(super) async fn run(config: &Config, arrivals: UnboundedReceiver<Arrival>, r
         Err(_) => (None, Vec::new()),
     };
     reporter.emit(Event::RunSummary {
-        lock,
-        generation: report.generation,
+        locks: if report.locks.is_empty() { locks } else { report.locks.clone() },
         outcome: report.outcome(),
         exit_code,
         waited: report.waited,
@@ -74,7 +73,7 @@ async fn plan(
     config: &Config,
     reporter: &Reporter,
     started: crate::lease::Now,
-    lock: &mut Option<LockName>,
+    locks: &mut Vec<Served>,
 ) -> Result<Plan, Error> {
     let terminal = Terminal::open_foreground().is_some() && config.log.format == Format::Text;
     let directory = setup::inspect(&config.directory)?;
@@ -82,18 +81,17 @@ async fn plan(
     let Built { course, main, shown } = course::build(config, &directory, terminal, &session)?;
     let is_terraform = !matches!(config.action, Action::Exec { .. });
     let target = setup::target(config, &directory, is_terraform)?;
-    let site = target.only()?.clone();
-    *lock = Some(site.lock.clone());
+    locks.extend(target.sites.iter().map(|site| Served::nothing(&site.lock)));
     if !target.chosen.is_empty() {
         reporter.emit(Event::say(Level::Info, target.chosen.join("; ")));
     }
     for text in &target.warnings {
         reporter.emit(Event::say(Level::Warn, text.clone()));
     }
-    // Before the lock is asked for: nobody is to wait for a run that cannot work.
-    let outlook = outlook(config.credentials, &site.lock, reporter).await?;
-    let store = setup::open(&site.store, &site.lock).await?;
-    let inherited = inherit::footing(&site.lock, config.mode, store.as_ref()).await?;
+    // Before a lock is asked for: nobody is to wait for a run that cannot work.
+    let outlook = outlook(config.credentials, &target.named(), reporter).await?;
+    let around = Around::find(setup::env_text);
+    let needs = needs(&target, config, &around).await?;
     let candidate = Candidate {
         session,
         mode: config.mode,
@@ -107,18 +105,15 @@ async fn plan(
     })?;
     let state = care::state_lock(config, &directory, &main);
     let guardian = Setting {
+        session: candidate.session.clone(),
         state: state.clone(),
-        lock: site.lock.clone(),
-        store: site.store.absolute(),
         stop_timeout: config.stop_timeout,
         on_lease_lost: config.on_lease_lost,
         json: config.log.format == Format::Json,
         log_file: config.log.file.clone(),
     };
-    let options = site.options();
     Ok(Plan {
-        name: site.lock,
-        store,
+        needs,
         candidate,
         wait: config.wait,
         limits: Limits {
@@ -126,11 +121,10 @@ async fn plan(
             on_lease_lost: config.on_lease_lost,
             deadline: config.deadline.map(|deadline| started.mono + deadline),
         },
-        custody: care::custody(config, &main, &options),
-        options,
+        custody: care::custody(config, &main, &target.options()),
         credentials: (config.credentials, outlook),
         course,
-        inherited,
+        around: around.sessions,
         started: started.mono,
         seed: crate::session::seed(),
         state,
@@ -139,11 +133,32 @@ async fn plan(
     })
 }
 
+/// The locks of `target`, their stores open, in the order in which they are taken.
+async fn needs(target: &Target, config: &Config, around: &Around) -> Result<Vec<Need>, Error> {
+    let mut needs: Vec<Need> = Vec::new();
+    for site in &target.sites {
+        let spec = site.store.absolute();
+        let store = match needs.iter().find(|need| need.spec == spec) {
+            Some(need) => need.store.clone(),
+            None => setup::open(&site.store, &site.lock).await?,
+        };
+        let inherited = around.footing(&site.lock, config.mode, store.as_ref()).await?;
+        needs.push(Need { name: site.lock.clone(), store, spec, options: site.options(), inherited });
+    }
+    // An open store knows best what it is: two ways to name it are one store.
+    let rank = |need: &Need| (need.name.key(), need.store.describe());
+    needs.sort_by_cached_key(rank);
+    needs.dedup_by_key(|need| rank(need));
+    let asked: Vec<_> = needs.iter().map(|need| (&need.name, need.inherited.is_some())).collect();
+    around.check_order(&asked, config.wait)?;
+    Ok(needs)
+}
+
 /// How long the credentials last that the command will use.
-async fn outlook(demands: Demands, lock: &LockName, reporter: &Reporter) -> Result<Outlook, Error> {
+async fn outlook(demands: Demands, locks: &str, reporter: &Reporter) -> Result<Outlook, Error> {
     let outlook = Outlook::find(&setup::env_text, demands.asks()).await;
     if let Some(why) = demands.shortfall(&outlook, setup::wall()) {
-        return Err(Error::Credentials(format!("lock {lock}: {why}; nothing was locked or run")));
+        return Err(Error::Credentials(format!("{locks}: {why}; nothing was locked or run")));
     }
     if let Some(text) = demands.uncheckable(&outlook) {
         reporter.emit(Event::say(Level::Warn, text));

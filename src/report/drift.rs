@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::json as ndjson;
 use crate::escape;
+use crate::lease::LockName;
 use crate::terraform::drift::{Action, Change, Drift, Drifted, Shown};
 
 /// Characters of a value that people are shown.
@@ -75,9 +76,9 @@ pub fn fields(drift: Option<&Drift>) -> Value {
 }
 
 /// One JSON document on one line, with its newline.
-pub fn document(lock: &crate::lease::LockName, drift: Option<&Drift>) -> Vec<u8> {
+pub fn document<'a>(locks: impl Iterator<Item = &'a LockName>, drift: Option<&Drift>) -> Vec<u8> {
     let mut document = fields(drift);
-    document["lock"] = json!(lock);
+    document["locks"] = locks.map(|lock| json!(lock)).collect();
     let mut line = ndjson::to_bytes(&document);
     line.push(b'\n');
     line

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::event::{Ended, Event, Level, Party, PhaseResult, RunPhase, SignalAction};
+use super::event::{Ended, Event, Level, Party, PhaseResult, RunPhase, Served, SignalAction};
 use crate::lease::{Activity, Counts, Identity, Intervention, Last, LockName, Mode, Outcome, Phase};
 use crate::terraform::drift::{Action, Change, Drift, Drifted, Shown};
 
@@ -117,7 +117,7 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::Signal { name: "SIGHUP", action: SignalAction::Cancelled },
         Event::say(Level::Error, "broken"),
         Event::StateRescued {
-            lock: lock(),
+            locks: vec![lock()],
             run: Some(7),
             path: "/srv/.tfguard/rescue/errored-1.tfstate".into(),
             trouble: None,
@@ -125,8 +125,7 @@ pub(crate) fn every_event() -> Vec<Event> {
             fleeting: true,
         },
         Event::RunSummary {
-            lock: Some(lock()),
-            generation: Some(42),
+            locks: vec![Served { lock: lock(), generation: Some(42), held: Some(seconds(2)) }],
             outcome: "not_acquired",
             exit_code: 75,
             waited: seconds(1),
@@ -165,7 +164,7 @@ pub(crate) fn hostile() -> Vec<Event> {
         Event::LockLost { lock: prod(), cause: text.clone() },
         Event::ChildStarted { argv: vec![text.clone()], pid: 1 },
         Event::StateRescued {
-            lock: prod(),
+            locks: vec![prod()],
             run: None,
             path: text.clone(),
             trouble: Some(text.clone()),

@@ -11,7 +11,7 @@ use super::verdict::cancelled;
 use crate::child::{Answer, Arrival, Question, Terminal};
 use crate::clock::Clock;
 use crate::error::Error;
-use crate::lease::{Counts, Waiter};
+use crate::lease::{Counts, LockName, Waiter};
 use crate::report::event::{Event, SignalAction};
 use crate::report::human;
 
@@ -46,9 +46,9 @@ impl Scene<'_> {
         let _ = tokio::task::spawn_blocking(move || reporter.flush(FLUSH)).await;
         let (Some(terminal), Ok(mut question)) = (Terminal::open_foreground(), Question::open()) else {
             return Err(Error::Usage(format!(
-                "lock {}: the plan needs approval, and there is no terminal any more to ask at; nothing was applied. \
+                "{}: the plan needs approval, and there is no terminal any more to ask at; nothing was applied. \
                  With --auto-approve nobody is asked",
-                self.name
+                self.named
             )));
         };
         let mut hangup = terminal.watch().ok();
@@ -63,8 +63,8 @@ impl Scene<'_> {
             let wake = tokio::select! {
                 biased;
                 wake = self.wake(&mut markers, hangup.as_mut(), None) => wake,
-                Some(waiters) = waiting.recv() => {
-                    question.show(&format!("\n{}\n{prompt}", self.who(&waiters)));
+                Some((lock, waiters)) = waiting.recv() => {
+                    question.show(&format!("\n{}\n{prompt}", self.who(&lock, &waiters)));
                     continue;
                 }
                 answer = question.answer() => break Ok(answer),
@@ -75,9 +75,9 @@ impl Scene<'_> {
                     Err(error) => break Err(error),
                 },
                 Wake::Hangup => break Err(self.hung_up()),
-                Wake::Update(Some(update)) => self.learn(update),
-                Wake::Update(None) => {
-                    self.revive();
+                Wake::Update(index, Some(update)) => self.keys.learn(index, update),
+                Wake::Update(index, None) => {
+                    self.keys.revive(index);
                     None
                 }
                 Wake::Credentials(notice) => Some(self.hear_of_credentials(notice)),
@@ -137,18 +137,20 @@ impl Scene<'_> {
     }
 
     /// Looks at the queue now and then, and tells when it has changed.
-    fn look_who_waits(&self) -> (Watcher, UnboundedReceiver<Vec<Waiter>>) {
+    fn look_who_waits(&self) -> (Watcher, UnboundedReceiver<(LockName, Vec<Waiter>)>) {
         let (tell, told) = unbounded_channel();
-        let (store, name, clock) = (self.store.clone(), self.name.clone(), self.clock);
+        let clock = self.clock;
+        let mut locks: Vec<_> =
+            self.keys.holds.iter().map(|hold| (hold.store.clone(), hold.name.clone(), Vec::new())).collect();
         let task = tokio::spawn(async move {
-            let mut known: Vec<String> = Vec::new();
             loop {
-                if let Ok(Some(record)) = store.read(&name, TIMEOUT).await {
+                for (store, name, known) in &mut locks {
+                    let Ok(Some(record)) = store.read(name, TIMEOUT).await else { continue };
                     let now: Vec<String> = record.queue.iter().map(|waiter| waiter.session.clone()).collect();
-                    if now != known && tell.send(record.queue).is_err() {
+                    if now != *known && tell.send((name.clone(), record.queue)).is_err() {
                         return;
                     }
-                    known = now;
+                    *known = now;
                 }
                 let until = clock.mono() + LOOK;
                 while clock.mono() < until {
@@ -159,7 +161,7 @@ impl Scene<'_> {
         (Watcher(task), told)
     }
 
-    fn who(&self, waiters: &[Waiter]) -> String {
+    fn who(&self, lock: &LockName, waiters: &[Waiter]) -> String {
         let now = self.clock.now().wall;
         let mut shown: Vec<String> = waiters
             .iter()
@@ -172,8 +174,8 @@ impl Scene<'_> {
             shown.push(format!("{} more", waiters.len() - NAMED));
         }
         match shown.is_empty() {
-            true => format!("tfguard: nobody waits for lock {} any more", self.name),
-            false => format!("tfguard: for lock {} waits {}", self.name, shown.join("; and ")),
+            true => format!("tfguard: nobody waits for lock {} any more", lock),
+            false => format!("tfguard: for lock {} waits {}", lock, shown.join("; and ")),
         }
     }
 }

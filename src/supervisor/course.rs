@@ -1,5 +1,7 @@
 //! What a run does under the lock: its phases, one after the other.
 
+use std::collections::HashSet;
+
 use super::attend::{Scene, Step};
 use super::custody::Custodian;
 use super::drift::{self, Drift};
@@ -10,7 +12,7 @@ use super::verdict::{self, Verdict};
 use crate::child::Pumps;
 use crate::clock::Clock;
 use crate::error::Error;
-use crate::lease::{Last, LockName};
+use crate::lease::Last;
 use crate::report::event::{Ended, Event, Level, RunPhase};
 
 /// What a run does under its lock.
@@ -37,7 +39,7 @@ pub enum Work {
 /// start.
 pub(super) async fn follow(
     plan: &Plan,
-    previous: Option<&Last>,
+    previous: &[Last],
     scene: &mut Scene<'_>,
     custodian: &Custodian<'_>,
 ) -> (Result<Verdict, Error>, Option<Pumps>) {
@@ -66,44 +68,47 @@ pub(super) async fn follow(
         }
     }
     // After `init`: before it Terraform does not know where the state is.
-    if let (Some(care), Some(last)) = (&plan.state, previous)
-        && let Some(event) = care.after_previous(last, scene.clock.now().wall).await
-    {
-        scene.reporter.emit(event);
+    if let Some(care) = &plan.state {
+        let mut asked_after = HashSet::new();
+        // One dead run may have held several of our locks.
+        for last in previous.iter().filter(|last| asked_after.insert(&last.session)) {
+            if let Some(event) = care.after_previous(last, scene.clock.now().wall).await {
+                scene.reporter.emit(event);
+            }
+        }
     }
     match &plan.course.work {
-        Work::Command(command) => run_command(command, plan, scene, custodian).await,
-        Work::Pipeline(work) => pipeline::run(work, plan, scene, custodian).await,
-        Work::Drift(work) => drift::run(work, scene).await,
+        Work::Command(command) => run_command(command, scene, custodian).await,
+        Work::Pipeline(work) => pipeline::run(work, scene, custodian).await,
+        Work::Drift(work) => drift::run(work, plan, scene).await,
     }
 }
 
 /// The one command that was asked for.
 async fn run_command(
     command: &Step,
-    plan: &Plan,
     scene: &mut Scene<'_>,
     custodian: &Custodian<'_>,
 ) -> (Result<Verdict, Error>, Option<Pumps>) {
-    let watch = custodian.watch(scene.guardian.as_mut());
+    let watch = custodian.watch(scene.keys.guardian.as_mut());
     match scene.attend(command).await {
         Err(error) => (Err(error), None),
         Ok((ended, pumps)) => {
             let mut verdict = verdict::of_child(ended, &scene.stop);
             verdict.counts = command.counts();
             custodian.settle(watch, ended, &mut verdict).await;
-            scene.say_if_lost_in_vain(&plan.name, &verdict);
+            scene.say_if_lost_in_vain(&verdict);
             (Ok(verdict), Some(pumps))
         }
     }
 }
 
 impl Scene<'_> {
-    /// The lock was lost, and it did no harm that we know of.
-    pub(super) fn say_if_lost_in_vain(&self, lock: &LockName, verdict: &Verdict) {
+    /// A lock was lost, and it did no harm that we know of.
+    pub(super) fn say_if_lost_in_vain(&self, verdict: &Verdict) {
         if self.stop.lease_failed() && verdict.exit_code == 0 {
             let text = "the lease was lost or at risk, and the command succeeded all the same";
-            self.reporter.emit(Event::say(Level::Warn, format!("lock {lock}: {text}")));
+            self.emit(Event::say(Level::Warn, format!("{}: {text}", self.named)));
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::attend::{Scene, Step};
 use super::phase::plain;
 use super::pipeline::{Found, found, room};
+use super::run::Plan;
 use super::verdict::{self, Verdict};
 use crate::child::{Kept, Pumps};
 use crate::error::Error;
@@ -30,7 +31,11 @@ pub struct Drift {
 }
 
 /// Runs it.
-pub(super) async fn run(work: &Drift, scene: &mut Scene<'_>) -> (Result<Verdict, Error>, Option<Pumps>) {
+pub(super) async fn run(
+    work: &Drift,
+    plan: &Plan,
+    scene: &mut Scene<'_>,
+) -> (Result<Verdict, Error>, Option<Pumps>) {
     let _scratch = match room(scene, work.scratch.as_deref(), &work.file) {
         Ok(scratch) => scratch,
         Err(error) => return (Err(error), None),
@@ -52,7 +57,7 @@ pub(super) async fn run(work: &Drift, scene: &mut Scene<'_>) -> (Result<Verdict,
             return (Ok(Verdict { exit_code, ..verdict }), Some(pumps));
         }
         Found::Nothing => {
-            let answer = answer(work, scene, None);
+            let answer = answer(work, plan, scene, None);
             return (Ok(Verdict { outcome: "no_changes", answer, ..verdict }), Some(pumps));
         }
         Found::Changes => {}
@@ -80,15 +85,15 @@ pub(super) async fn run(work: &Drift, scene: &mut Scene<'_>) -> (Result<Verdict,
             drift::Drift::default()
         }
     };
-    let answer = answer(work, scene, Some(drift));
+    let answer = answer(work, plan, scene, Some(drift));
     (Ok(Verdict { outcome: "drift", answer, ..verdict }), Some(pumps))
 }
 
 /// What was found: for stdout, as the run's answer, and as an event.
-fn answer(work: &Drift, scene: &Scene<'_>, drift: Option<drift::Drift>) -> Vec<u8> {
+fn answer(work: &Drift, plan: &Plan, scene: &Scene<'_>, drift: Option<drift::Drift>) -> Vec<u8> {
     let text = match (scene.outlet.is_text(), work.document) {
         (false, _) => Vec::new(),
-        (true, true) => render::document(scene.name, drift.as_ref()),
+        (true, true) => render::document(plan.needs.iter().map(|need| &need.name), drift.as_ref()),
         (true, false) => render::text(drift.as_ref()).into_bytes(),
     };
     scene.emit(Event::Drift { drift });

@@ -18,8 +18,8 @@ impl Scene<'_> {
     pub(super) fn begin(&mut self, phase: RunPhase) -> Begun {
         let now = self.clock.now();
         self.emit(Event::PhaseBegan { phase });
-        if let Some(hold) = &self.hold {
-            hold.lock.engage(Activity::new(phase.as_str(), now.wall));
+        for lock in self.keys.holds.iter().filter_map(|hold| hold.lock.as_ref()) {
+            lock.engage(Activity::new(phase.as_str(), now.wall));
         }
         Begun { phase, at: now.mono }
     }

@@ -10,7 +10,6 @@ use super::approve::Approval;
 use super::attend::{Scene, Step};
 use super::custody::Custodian;
 use super::phase::plain;
-use super::run::Plan;
 use super::scratch::Scratch;
 use super::verdict::{self, Verdict};
 use crate::child::Pumps;
@@ -37,7 +36,6 @@ pub struct Pipeline {
 /// Runs it.
 pub(super) async fn run(
     pipeline: &Pipeline,
-    plan: &Plan,
     scene: &mut Scene<'_>,
     custodian: &Custodian<'_>,
 ) -> (Result<Verdict, Error>, Option<Pumps>) {
@@ -89,7 +87,7 @@ pub(super) async fn run(
         }
     }
     let begun = scene.begin(RunPhase::Apply);
-    let watch = custodian.watch(scene.guardian.as_mut());
+    let watch = custodian.watch(scene.keys.guardian.as_mut());
     let (ended, last) = match scene.attend(&pipeline.apply).await {
         Ok(attended) => attended,
         Err(error) => {
@@ -102,7 +100,7 @@ pub(super) async fn run(
     let mut verdict = verdict::of_child(ended, &scene.stop);
     verdict.counts = pipeline.apply.counts().or(counts);
     custodian.settle(watch, ended, &mut verdict).await;
-    scene.say_if_lost_in_vain(&plan.name, &verdict);
+    scene.say_if_lost_in_vain(&verdict);
     if pipeline.changes_code && verdict.exit_code == 0 {
         verdict.exit_code = 2;
     }
@@ -116,14 +114,14 @@ pub(super) fn room(
     file: &Path,
 ) -> Result<Option<Scratch>, Error> {
     let Some(folder) = folder else { return Ok(None) };
-    if let Some(guardian) = &mut scene.guardian {
+    if let Some(guardian) = &mut scene.keys.guardian {
         guardian.scratch(folder);
     }
     Scratch::make(folder, file).map(Some).map_err(|error| {
         Error::Config(format!(
-            "lock {}: the private folder for the plan, {}, cannot be made: {error}; nothing was planned. TMPDIR says \
+            "{}: the private folder for the plan, {}, cannot be made: {error}; nothing was planned. TMPDIR says \
              where it is made",
-            scene.name,
+            scene.named,
             folder.display()
         ))
     })
