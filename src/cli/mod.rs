@@ -7,8 +7,10 @@ mod duration;
 mod file;
 mod origin;
 pub mod parse;
+mod placement;
 pub mod resolve;
 pub mod site;
+pub mod source;
 pub mod status;
 pub mod target;
 
