@@ -75,7 +75,7 @@ async fn plan(
     lock: &mut Option<LockName>,
 ) -> Result<Plan, Error> {
     let terminal = Terminal::open_foreground().is_some() && config.log.format == Format::Text;
-    let directory = setup::inspect(&config.directory)?;
+    let directory = setup::inspect_for(config)?;
     let cwd = &config.directory;
     let (init, command) = match &config.action {
         Action::Terraform { command, args, init: policy } => {
@@ -89,7 +89,7 @@ async fn plan(
             (init, tool.step(config, *command, args, terminal)?)
         }
         Action::Exec { argv } => (None, exec(argv, cwd)?),
-        Action::Status { .. } | Action::Unlock { .. } => {
+        Action::Status { .. } | Action::History { .. } | Action::Unlock { .. } => {
             return Err(Error::Bug("a command without a child was to be supervised".into()));
         }
     };

@@ -1,17 +1,16 @@
 //! The parts that several commands are made of.
 
 use std::ffi::OsString;
-use std::path::Path;
 use std::sync::Arc;
 
-use crate::cli::{self, Config, Format, Log, Target};
+use crate::cli::{self, Action, Config, Format, Log, Target};
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::identity::{self, Facts};
 use crate::lease::{Identity, LockName};
 use crate::report::{Destination, Reporter, SharedWriter, open_log_file};
 use crate::store::{Store, StoreSpec};
-use crate::terraform::directory::Directory;
+use crate::terraform::directory::{Asked, Directory};
 
 /// One variable of our environment.
 pub(super) fn env(name: &str) -> Option<OsString> {
@@ -79,7 +78,32 @@ pub(super) async fn open(spec: &StoreSpec, lock: &LockName) -> Result<Arc<dyn St
     spec.open().await.map_err(|source| Error::Store { lock: lock.to_string(), source, advice: String::new() })
 }
 
-/// Looks at the directory that the run is about.
-pub(super) fn inspect(path: &Path) -> Result<Directory, Error> {
-    Directory::inspect(path, &env)
+/// Notes what the AWS SDK takes from its own variables where nothing else was said.
+pub(super) fn ambient_sources(target: &mut Target) {
+    let service = match target.sites.first().map(|site| &site.store) {
+        Some(StoreSpec::Dynamodb(_)) => "AWS_ENDPOINT_URL_DYNAMODB",
+        Some(StoreSpec::S3(_)) => "AWS_ENDPOINT_URL_S3",
+        _ => return,
+    };
+    for (name, variables) in [
+        ("region", &["AWS_REGION", "AWS_DEFAULT_REGION"][..]),
+        ("endpoint_url", &[service, "AWS_ENDPOINT_URL"]),
+        ("profile", &["AWS_PROFILE"]),
+    ] {
+        let found = variables
+            .iter()
+            .find_map(|variable| Some((variable, env_text(variable).filter(|value| !value.is_empty())?)));
+        if let Some((variable, value)) = found {
+            target.sources.note(name, &value, variable);
+        }
+    }
+}
+
+/// Looks at the directory that the run is about, as the command will find it.
+pub(super) fn inspect_for(config: &Config) -> Result<Directory, Error> {
+    let asked = match &config.action {
+        Action::Terraform { command, args, .. } => Asked { command: Some(*command), args, init: &[] },
+        _ => Asked::default(),
+    };
+    Directory::inspect_for(&config.directory, asked, &env)
 }

@@ -38,6 +38,15 @@ pub enum Action {
         /// 75 when held.
         check: bool,
     },
+    /// Show the last runs.
+    History {
+        /// How many; `None`: as many as there are within `since`.
+        last: Option<u64>,
+        /// Only those that ended within this time.
+        since: Option<Duration>,
+        /// As one JSON document.
+        json: bool,
+    },
     /// Stop or remove an entry.
     Unlock {
         /// Whose; `None`: the holder's.
@@ -76,6 +85,15 @@ pub enum Colour {
 }
 
 impl Colour {
+    /// Whether what we show on stdout has colour.
+    pub fn on_stdout(self) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never,
+        }
+    }
+
     /// Whether our lines on stderr have colour.
     pub fn on_stderr(self) -> bool {
         match self {

@@ -225,9 +225,9 @@ fn undecided(place: Place<'_>) -> Error {
             "the backend is not known, since {} cannot be read; mend that, or {give}, and --lock NAME",
             escape::line(cause)
         ),
-        (backend, Some(configured)) if configured.kind == "s3" => format!(
+        (_, Some(configured)) if configured.kind == "s3" => format!(
             "{} has {}, so that the lock has no place: {}, or {give}, and --lock NAME",
-            shown(backend, configured),
+            configured.shown(),
             if configured.settings.is_unknown("bucket") {
                 "a bucket that only Terraform can evaluate"
             } else {
@@ -235,13 +235,13 @@ fn undecided(place: Place<'_>) -> Error {
             },
             "give -backend-config as for init (or set TF_CLI_ARGS_init)",
         ),
-        (backend, Some(configured)) => {
+        (_, Some(configured)) => {
             let lock = configured.lock_name(&directory.workspace);
             let named = lock.map_or_else(
                 |_| ", and --lock NAME".to_owned(),
                 |lock| format!("; the lock is {}", escape::line(lock.as_str())),
             );
-            format!("{} has no place for the lock: {give}{named}", shown(backend, configured))
+            format!("{} has no place for the lock: {give}{named}", configured.shown())
         }
         (backend, None) => {
             format!(
@@ -250,11 +250,6 @@ fn undecided(place: Place<'_>) -> Error {
             )
         }
     })
-}
-
-/// `the s3 backend (main.tf:3)`
-pub(super) fn shown(backend: &Backend, configured: &Configured) -> String {
-    format!("the {} backend ({})", name(backend), escape::field(&configured.origin))
 }
 
 pub(super) fn name(backend: &Backend) -> String {

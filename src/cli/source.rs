@@ -16,6 +16,9 @@ pub struct Source {
 pub struct Sources(Vec<Source>);
 
 impl Sources {
+    /// Nothing.
+    pub const NONE: Self = Self(Vec::new());
+
     /// Notes a value, unless there is one of this name.
     pub fn note(&mut self, name: &'static str, value: &str, from: &str) {
         if self.get(name).is_none() {

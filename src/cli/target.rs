@@ -189,7 +189,7 @@ fn lock_of_directory(place: Place<'_>) -> Result<Named, Error> {
     };
     match backend.lock_name(&directory.workspace) {
         Ok(lock) => Ok(Named { lock, from: backend.origin.clone(), chosen: None }),
-        Err(why) => Err(unnamed(&placement::shown(&directory.backend, backend), &why)),
+        Err(why) => Err(unnamed(&backend.shown(), &why)),
     }
 }
 
@@ -239,17 +239,39 @@ fn unnamed(backend: &str, why: &Unnamed) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use serde_json::{Value, json};
 
+    use super::*;
+    use crate::store::{DynamoConfig, S3Config};
+    use crate::terraform::Backend;
+    use crate::terraform::backend::{Configured, Settings};
+
+    /// With a backend of the type, and none of its settings.
     fn directory(backend: Backend) -> Directory {
+        let kind = match &backend {
+            Backend::Type(kind) => Some(kind.clone()),
+            Backend::Cloud => Some("cloud".into()),
+            Backend::None | Backend::Unreadable(_) => None,
+        };
+        let origin = || "backend block in main.tf:3".into();
         Directory {
             canonical: "/srv/infra".into(),
             configured: true,
             data_dir: "/srv/infra/.terraform".into(),
+            in_force: kind.map(|kind| Configured { kind, settings: Settings::default(), origin: origin() }),
             backend,
             workspace: "default".into(),
             ..Directory::default()
         }
+    }
+
+    fn with_settings(kind: &str, settings: Value) -> Directory {
+        let mut directory = directory(backend(kind));
+        for (name, value) in settings.as_object().unwrap() {
+            let value = (!value.is_null()).then(|| value.clone());
+            directory.in_force.as_mut().unwrap().settings.set(name, value, "backend block in main.tf:3");
+        }
+        directory
     }
 
     fn empty() -> Directory {
@@ -305,15 +327,10 @@ mod tests {
 
     #[test]
     fn the_bucket_is_the_one_that_is_named_else_the_states_own() {
-        let settings = crate::terraform::backend::S3 {
-            bucket: "states".into(),
-            key: "k".into(),
-            region: Some("eu-west-1".into()),
-            s3_endpoint: Some("http://s3".into()),
-            path_style: true,
-            ..Default::default()
-        };
-        let directory = Directory { s3: Some(settings), ..directory(backend("s3")) };
+        let directory = with_settings(
+            "s3",
+            json!({"bucket": "states", "key": "k", "region": "eu-west-1", "endpoint": "http://s3"}),
+        );
         let choose = |bucket: Option<&str>, region: Option<&str>| {
             let access = Access { region: region.map(str::to_owned), ..Access::default() };
             let bucket = bucket.map(str::to_owned);
@@ -352,6 +369,89 @@ mod tests {
             assert_eq!(got, code, "{text}");
             assert!(hints.iter().all(|hint| text.contains(hint)), "{text}");
         }
+    }
+
+    fn state() -> Value {
+        json!({
+            "bucket": "b", "key": "a/k", "region": "eu-west-1", "profile": "ops", "dynamodb_table": "t",
+            "endpoints": {"dynamodb": "http://d", "s3": "http://s"}, "access_key": "AKID", "secret_key": "hunter2",
+            "assume_role": {"role_arn": "arn:aws:iam::1:role/tf", "external_id": "x", "duration": "1h"},
+        })
+    }
+
+    #[test]
+    fn an_s3_backend_says_lock_table_and_the_way_there() {
+        use StoreChoice::Auto;
+        let dev = Directory { workspace: "dev".into(), ..with_settings("s3", state()) };
+        let target = choose(&Wish::default(), place(&dev, true)).unwrap();
+        let site = target.only().unwrap();
+        assert_eq!(site.lock.as_str(), "b/env:/dev/a/k");
+        let StoreSpec::Dynamodb(DynamoConfig { table, access }) = &site.store else { panic!("{site:?}") };
+        assert_eq!(table, "t");
+        let of = |option: &Option<String>| option.clone().unwrap_or_default();
+        assert_eq!((of(&access.region), of(&access.endpoint_url)), ("eu-west-1".into(), "http://d".into()));
+        assert_eq!(
+            (of(&access.profile), of(&access.role_arn)),
+            ("ops".into(), "arn:aws:iam::1:role/tf".into())
+        );
+        assert_eq!(access.login.keys.as_ref().unwrap().id, "AKID");
+        assert_eq!(
+            (access.login.role.external_id.as_deref(), access.login.role.seconds),
+            (Some("x"), Some(3600))
+        );
+        assert!(access.login.role.by_backend);
+        assert!(target.chosen.is_empty() && target.warnings.is_empty());
+        assert!(!format!("{target:?}").contains("hunter2"));
+        // What was given counts, each value by itself.
+        let mut given = wish(Some("prod"), Auto, Some("locks"));
+        given.access.profile = Some("me".into());
+        let target = choose(&given, place(&dev, true)).unwrap();
+        assert_eq!(
+            target.only().unwrap().options(),
+            "--lock prod --table locks --region eu-west-1 --endpoint-url http://d --profile me"
+        );
+        let StoreSpec::Dynamodb(config) = &target.only().unwrap().store else { panic!() };
+        assert_eq!(config.access.login.keys, None);
+    }
+
+    #[test]
+    fn a_state_without_a_table_has_its_lock_in_its_own_bucket() {
+        let directory = with_settings("s3", json!({"bucket": "b", "key": "k", "use_lockfile": true}));
+        assert_eq!(outcome(&Wish::default(), place(&directory, true)).as_deref(), Ok("b/k @ bucket:b"));
+        let other = Wish { bucket: Some("locks".into()), ..Wish::default() };
+        assert_eq!(outcome(&other, place(&directory, true)).as_deref(), Ok("b/k @ bucket:locks"));
+        let tabled = with_settings("s3", state());
+        assert_eq!(outcome(&other, place(&tabled, true)).as_deref(), Ok("b/a/k @ bucket:locks"));
+    }
+
+    #[test]
+    fn where_each_value_came_from_is_kept() {
+        let directory = with_settings("s3", state());
+        let mut given = wish(None, StoreChoice::Auto, Some("locks"));
+        given.origins.insert("table", "TFGUARD_TABLE".into());
+        let target = choose(&given, place(&directory, true)).unwrap();
+        let from =
+            |name: &str| target.sources.get(name).map(|source| source.from.clone()).unwrap_or_default();
+        assert_eq!((from("table"), from("store")), ("TFGUARD_TABLE".into(), "TFGUARD_TABLE".into()));
+        assert_eq!(from("workspace"), "default");
+        for name in ["lock", "region", "endpoint_url", "profile", "role_arn", "backend"] {
+            assert_eq!(from(name), "backend block in main.tf:3", "{name}");
+        }
+        assert!(!format!("{:?}", target.sources).contains("hunter2"));
+    }
+
+    #[test]
+    fn what_only_terraform_can_evaluate_is_named() {
+        let unknown = with_settings("s3", json!({"bucket": "b", "key": null, "dynamodb_table": "t"}));
+        let (code, text) = outcome(&Wish::default(), place(&unknown, true)).unwrap_err();
+        assert_eq!(code, 64);
+        assert!(text.contains("the s3 backend in main.tf:3 takes key from an expression"), "{text}");
+        let named = wish(Some("prod"), StoreChoice::Auto, None);
+        assert_eq!(outcome(&named, place(&unknown, true)).as_deref(), Ok("prod @ table:t"));
+        let gcs = with_settings("gcs", json!({"bucket": "b", "prefix": "p"}));
+        let (code, text) = outcome(&Wish::default(), place(&gcs, true)).unwrap_err();
+        assert_eq!(code, 78);
+        assert!(text.contains("the lock is gs://b/p/default.tfstate") && text.contains("--table"), "{text}");
     }
 
     #[test]

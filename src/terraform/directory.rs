@@ -265,11 +265,12 @@ fn initialised_backend(
         return Ok(None);
     };
     let kind = kind.to_owned();
+    let origin = format!("backend in {shown}");
     let mut settings = Settings::default();
     if let Some(Value::Object(config)) = backend.get_mut("config").map(Value::take) {
-        config.into_iter().for_each(|(name, value)| settings.set(&name, Some(value), &shown));
+        config.into_iter().for_each(|(name, value)| settings.set(&name, Some(value), &origin));
     }
-    Ok(Some(Configured::new(&kind, settings, &shown, env)))
+    Ok(Some(Configured::new(&kind, settings, &origin, env)))
 }
 
 /// The selected workspace and where it was said.

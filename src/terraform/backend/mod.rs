@@ -24,6 +24,7 @@ pub(super) use given::read as read_given;
 pub(crate) use name::readable;
 
 use super::directory::Lookup;
+use crate::escape;
 use crate::lease::LockName;
 
 /// A backend with its settings.
@@ -33,7 +34,7 @@ pub struct Configured {
     pub kind: String,
     /// Its settings, with what Terraform takes from the environment where nothing is set.
     pub settings: Settings,
-    /// Where it stands, for people: `main.tf:3`.
+    /// Where it stands, for people: `backend block in main.tf:3`.
     pub origin: String,
 }
 
@@ -42,6 +43,12 @@ impl Configured {
     pub(super) fn new(kind: &str, mut settings: Settings, origin: &str, env: Lookup<'_>) -> Self {
         environment::fall_back(kind, &mut settings, env);
         Self { kind: kind.to_owned(), settings, origin: origin.to_owned() }
+    }
+
+    /// In words: `the s3 backend in main.tf:3`.
+    pub fn shown(&self) -> String {
+        let place = self.origin.split_once(" in ").map_or(self.origin.as_str(), |(_, place)| place);
+        format!("the {} backend in {}", escape::field(&self.kind), escape::field(place))
     }
 
     /// Whether the state is a file on this machine.
