@@ -93,6 +93,7 @@ async fn plan(
             return Err(Error::Bug("a command without a child was to be supervised".into()));
         }
     };
+    setup::require_backend(config, &directory, init.as_ref().map(|_| [].as_slice()), reporter)?;
     let is_terraform = matches!(config.action, Action::Terraform { .. });
     let target = setup::target(config, &directory, is_terraform)?;
     let site = target.only()?.clone();

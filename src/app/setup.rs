@@ -8,8 +8,10 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::identity::{self, Facts};
 use crate::lease::{Identity, LockName};
+use crate::report::event::{Event, Level};
 use crate::report::{Destination, Reporter, SharedWriter, open_log_file};
 use crate::store::{Store, StoreSpec};
+use crate::terraform::args::{self, Command};
 use crate::terraform::directory::{Asked, Directory};
 
 /// One variable of our environment.
@@ -106,4 +108,51 @@ pub(super) fn inspect_for(config: &Config) -> Result<Directory, Error> {
         _ => Asked::default(),
     };
     Directory::inspect_for(&config.directory, asked, &env)
+}
+
+/// Refuses what Terraform will refuse too, because the backend was changed since `init`: nobody is
+/// to wait for a lock that belongs to the wrong state. `init`: the arguments of an `init` that runs
+/// first, if one does.
+pub(super) fn require_backend(
+    config: &Config,
+    directory: &Directory,
+    init: Option<&[OsString]>,
+    reporter: &Reporter,
+) -> Result<(), Error> {
+    let Action::Terraform { command, args, .. } = &config.action else { return Ok(()) };
+    let decides = |args: &[OsString]| {
+        ["reconfigure", "migrate-state", "force-copy"].iter().any(|name| args::is_on(args, name))
+    };
+    let ambient = args::ambient(Command::Init, &env_text);
+    if *command == Command::Init {
+        let changes = directory.init_changes();
+        if !changes.is_empty() && !decides(args) && !decides(&ambient) {
+            let detail = "Terraform will want to know: -migrate-state moves the state to the new place (tfguard \
+                          init -- -migrate-state), -reconfigure leaves it where it is (tfguard init -- \
+                          -reconfigure)";
+            reporter.emit(Event::Diagnostic {
+                level: Level::Warn,
+                summary: format!("the backend was changed since init: {}", told(&changes)),
+                detail: Some(detail.into()),
+            });
+        }
+        return Ok(());
+    }
+    // A saved plan knows its backend by itself.
+    let planned = *command == Command::Apply && args::plan_file(args).is_some();
+    let settled = init.is_some_and(|init| decides(init) || decides(&ambient));
+    let changes = directory.backend_changes();
+    if changes.is_empty() || planned || settled {
+        return Ok(());
+    }
+    Err(Error::Config(format!(
+        "the backend was changed since init: {}; nothing was locked or run. To move the state to the new place: \
+         tfguard init -- -migrate-state. To leave it where it is and start with what is in the new place: tfguard \
+         init -- -reconfigure",
+        told(&changes)
+    )))
+}
+
+fn told(changes: &[String]) -> String {
+    crate::escape::bounded(&changes.join(", "), 1000).into_owned()
 }

@@ -4,6 +4,7 @@
 //! up to two: the one that `init` set up, and the one that is written, with what `-backend-config`
 //! adds to it. [`Configured::lock_name`] names the state of a workspace.
 
+mod changed;
 mod environment;
 mod expression;
 mod given;
@@ -13,6 +14,7 @@ mod path;
 mod s3;
 mod settings;
 
+pub use changed::{Difference, Saved, between, differences};
 pub use given::Given;
 pub use local::StateFile;
 pub use name::Unnamed;
