@@ -76,9 +76,10 @@ async fn plan(
     locks: &mut Vec<Served>,
 ) -> Result<Plan, Error> {
     let terminal = Terminal::open_foreground().is_some() && config.log.format == Format::Text;
-    let directory = setup::inspect(&config.directory)?;
+    let directory = setup::inspect_for(config)?;
     let session = crate::session::id();
     let Built { course, main, shown } = course::build(config, &directory, terminal, &session)?;
+    setup::require_backend(config, &directory, course.init.as_ref().map(|_| [].as_slice()), reporter)?;
     let is_terraform = !matches!(config.action, Action::Exec { .. });
     let target = setup::target(config, &directory, is_terraform)?;
     locks.extend(target.sites.iter().map(|site| Served::nothing(&site.lock)));

@@ -228,7 +228,7 @@ mod tests {
             );
         }
         let missing = refused("tfguard");
-        assert!(missing.contains("apply, destroy, exec, status"), "{missing}");
+        assert!(missing.contains("apply, destroy, run, drift, exec, status"), "{missing}");
     }
 
     #[test]
