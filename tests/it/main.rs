@@ -23,6 +23,7 @@ mod guardian;
 mod inventory;
 mod lease_sim;
 mod rescue;
+mod runners;
 mod signals;
 mod state_lock;
 mod store_contract;

@@ -45,13 +45,10 @@ export function signal(pid, name) {
   }
 }
 
-/**
- * The processes that carry a session's mark: the command under the lock and what it started. Only Linux shows
- * them; elsewhere it is `null`.
- */
-export function ofSession(session) {
+/** The processes with this in their environment. Only Linux shows them; elsewhere it is `null`. */
+export function marked(name, value) {
   if (!LINUX) return null;
-  const mark = `\0TFGUARD_SESSION=${session}\0`;
+  const mark = `\0${name}=${value}\0`;
   return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
     try {
       const environment = `\0${readFileSync(`/proc/${pid}/environ`, 'latin1')}\0`;

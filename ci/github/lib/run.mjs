@@ -14,6 +14,8 @@ import { isAlive, signal, startOf } from './processes.mjs';
  */
 const KEPT_BACK = /^(?:INPUT_|STATE_|GITHUB_STATE$|ACTIONS_RUNTIME_|ACTIONS_RESULTS_|ACTIONS_CACHE_)/;
 
+/** In the environment of everything that a run starts, with the run's folder. */
+export const MARK = 'TFGUARD_ACTION_RUN';
 const CHUNK = 1 << 16;
 const CHUNKS = 64;
 /** What says where locks are. */
@@ -48,6 +50,7 @@ export class Run {
       // There is none yet.
     }
     const childEnv = Object.fromEntries(Object.entries(env).filter(([name]) => !KEPT_BACK.test(name)));
+    childEnv[MARK] = folder;
     const descriptor = openSync(Run.output(folder), 'a', 0o600);
     const [command, ...rest] = settings.argv;
     // A session of its own: a Ctrl-C at the terminal of a runner that somebody started by hand is for the runner.

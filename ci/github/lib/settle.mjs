@@ -4,7 +4,8 @@
 
 import { execFile } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
-import { ofSession, signal } from './processes.mjs';
+import { marked, signal } from './processes.mjs';
+import { MARK } from './run.mjs';
 import { say, warn } from './workflow.mjs';
 
 const LOOK = 100;
@@ -40,15 +41,20 @@ async function stands(run, lock, session) {
 
 /** Whether anything of the command is alive, tfguard itself apart. */
 function isAtWork(run, session) {
-  const processes = ofSession(session);
+  const processes = marked('TFGUARD_SESSION', session);
   if (processes) return processes.length > 0;
   return run.course.child !== null && signal(-run.course.child, 0);
 }
 
 function killWork(run, session) {
-  const processes = ofSession(session);
+  const processes = marked('TFGUARD_SESSION', session);
   if (processes) processes.forEach((pid) => signal(pid, 'SIGKILL'));
   else if (run.course.child !== null) signal(-run.course.child, 'SIGKILL');
+}
+
+/** Whether a guardian may be there still. */
+function isGuarded(run) {
+  return marked(MARK, run.folder)?.length !== 0;
 }
 
 async function until(done, limit, run, verbatim, leave) {
@@ -71,9 +77,8 @@ async function clear(run, verbatim, lock, session, deadline, leave) {
     if (standing === false) return true;
     trouble = standing === true ? null : standing;
     if (!isAtWork(run, session)) {
-      // Who waited has no guardian. A guardian with nothing left to stop is about to release.
-      const { acquired } = run.course.locks.get(lock);
-      limit = Math.min(limit, now() + (acquired || trouble ? GRACE : 0));
+      // A guardian with nothing left to stop is about to release. Who waited has none.
+      limit = Math.min(limit, now() + (isGuarded(run) || trouble ? GRACE : 0));
     }
     if (now() >= limit) {
       if (!isAtWork(run, session)) break;
