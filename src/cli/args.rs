@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::queries::History;
+use crate::terraform::find::Name;
+
 const ABOUT: &str =
     "Runs Terraform under one pipeline-level lock: queued in order, stopped cleanly, always released";
 
@@ -93,6 +96,13 @@ pub enum Command {
         args_override_self = true
     )]
     Status(Status),
+    /// Show the last runs of the lock
+    #[command(
+        after_help = "Examples:\n  tfguard history -n 5\n  tfguard history --since 7d --json",
+        override_usage = "tfguard history [OPTIONS]",
+        args_override_self = true
+    )]
+    History(History),
     /// Ask the holder to stop and release the lock, or take it away
     #[command(
         after_help = "Examples:\n  tfguard unlock --reason 'runner was deleted'\n  \
@@ -101,6 +111,13 @@ pub enum Command {
         args_override_self = true
     )]
     Unlock(Unlock),
+    /// Print the manual page, of the whole or of one command
+    #[command(after_help = "Examples:\n  tfguard man | man -l -\n  tfguard man apply > tfguard-apply.1")]
+    Man {
+        /// The command to describe, such as `apply` or `state restore`; default: tfguard itself
+        #[arg(value_name = "COMMAND")]
+        command: Vec<String>,
+    },
     /// Print a completion script
     #[command(after_help = "Example:\n  tfguard completions bash > /etc/bash_completion.d/tfguard")]
     Completions {
@@ -192,22 +209,25 @@ pub struct Options {
     /// Give up with 75 at once when the lock is held
     #[arg(long, help_heading = "Lock")]
     pub no_wait: bool,
-    /// Where locks live: auto, dynamodb or local [TFGUARD_STORE] [default: auto]
+    /// Where locks live: auto, dynamodb, s3 or local [TFGUARD_STORE] [default: auto]
     #[arg(long, value_name = "STORE", help_heading = "Store")]
     pub store: Option<String>,
     /// DynamoDB table; implies --store dynamodb [TFGUARD_TABLE]
     #[arg(long, value_name = "NAME", help_heading = "Store")]
     pub table: Option<String>,
+    /// S3 bucket of the store s3 [TFGUARD_BUCKET] [default: the state's own]
+    #[arg(long, value_name = "NAME", help_heading = "Store")]
+    pub bucket: Option<String>,
     /// AWS region [TFGUARD_REGION] [default: as the AWS CLI]
     #[arg(long, value_name = "R", help_heading = "Store")]
     pub region: Option<String>,
-    /// Another DynamoDB endpoint [TFGUARD_ENDPOINT_URL]
+    /// Another endpoint for DynamoDB or S3 [TFGUARD_ENDPOINT_URL]
     #[arg(long, value_name = "URL", help_heading = "Store")]
     pub endpoint_url: Option<String>,
     /// AWS profile [TFGUARD_PROFILE]
     #[arg(long, value_name = "P", help_heading = "Store")]
     pub profile: Option<String>,
-    /// Role to work as at the lock's table; in a GitHub job with an identity token of its own
+    /// Role to work as at the lock's table or bucket; in a GitHub job with an identity token of its own
     /// [TFGUARD_ROLE_ARN]
     #[arg(long, value_name = "ARN", help_heading = "Store")]
     pub role_arn: Option<String>,
@@ -274,6 +294,9 @@ pub struct Options {
     /// Colour: auto, always or never [NO_COLOR] [default: auto]
     #[arg(long, value_name = "WHEN", help_heading = "Output")]
     pub color: Option<String>,
+    /// Set when we were called by Terraform's name; no option.
+    #[arg(skip)]
+    pub stands_in_for: Option<Name>,
 }
 
 impl Options {
@@ -293,6 +316,7 @@ impl Options {
             no_wait: if waits { after.no_wait } else { self.no_wait },
             store: after.store.or(self.store),
             table: after.table.or(self.table),
+            bucket: after.bucket.or(self.bucket),
             region: after.region.or(self.region),
             endpoint_url: after.endpoint_url.or(self.endpoint_url),
             profile: after.profile.or(self.profile),
@@ -314,6 +338,7 @@ impl Options {
             verbose: if talks { after.verbose } else { self.verbose },
             quiet: if talks { after.quiet } else { self.quiet },
             color: after.color.or(self.color),
+            stands_in_for: after.stands_in_for.or(self.stands_in_for),
         }
     }
 }

@@ -5,17 +5,20 @@
 //! has to be decided along the way is pure and apart: [`stop`] (when a child is interrupted or
 //! killed) and [`verdict`] (what a run comes to).
 //!
-//! 1. `acquire`: wait in the queue until the lock is ours, or say why not.
+//! 1. `acquire`: wait in the queues until the locks are ours, or say why not; `keyring`: the locks
+//!    that are ours, as one.
 //! 2. `attend`: a child from its start until it and all it left are dead.
 //!    `course`: which ones, in which order.
 //! 3. [`custody`]: what earlier runs have left, what this one leaves.
-//! 4. `depart`: release, last of all.
+//! 4. `depart`: release, last of all; then `chronicle` writes the run down.
 
 mod acquire;
 mod attend;
+mod chronicle;
 mod course;
 pub mod custody;
 mod depart;
+mod keyring;
 mod launch;
 mod remains;
 pub mod run;

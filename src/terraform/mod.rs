@@ -13,4 +13,4 @@ pub mod lock_info;
 pub mod redact;
 
 pub use args::{Command, Situation, Version};
-pub use directory::{Backend, Directory};
+pub use directory::{Asked, Backend, Directory};

@@ -4,11 +4,12 @@
 mod bad_input;
 mod bad_record;
 mod bad_table;
+mod dropin;
 mod exit_codes;
 mod init;
 mod json;
 mod limits;
-mod locks;
+pub(crate) mod locks;
 mod queue;
 mod status;
 mod surroundings;
