@@ -11,6 +11,8 @@ import { say, warn } from './workflow.mjs';
 const LOOK = 100;
 /** How long tfguard has to clean up after the command was killed, and the guardian after tfguard was. */
 const GRACE = 15_000;
+/** How long a guardian that has released may take to end. */
+const LAST_WORDS = 2_000;
 /** Between two questions to the store. */
 const ASK = 1_000;
 const ASK_TIMEOUT = 30_000;
@@ -121,9 +123,13 @@ export async function settle(run, verbatim, leave = () => false) {
     await until(() => !run.alive, now() + GRACE, run, verbatim, leave);
   }
   let clean = true;
-  for (const [lock, session] of run.course.open()) {
+  const open = run.course.open();
+  for (const [lock, session] of open) {
     clean = (await clear(run, verbatim, lock, session, deadline, leave)) && clean;
   }
+  // A guardian has released before it has said so.
+  if (open.length > 0) await until(() => (marked(MARK, run.folder) ?? []).length === 0, now() + LAST_WORDS, run, verbatim, leave);
+  await run.follow(verbatim, true);
   await verbatim.close();
   return clean && !leave();
 }

@@ -44,7 +44,8 @@ fn a_pipeline(shell: &[&str], path: Option<&str>) {
     let (code, text) = plan.script().end();
     assert_eq!(code, Some(0), "{text}");
     assert_eq!(plan.after(), "");
-    let report: serde_json::Value = serde_json::from_slice(&fs::read(plan.file("report.json")).unwrap()).unwrap();
+    let report: serde_json::Value =
+        serde_json::from_slice(&fs::read(plan.file("report.json")).unwrap()).unwrap();
     assert_eq!(report, serde_json::json!({ "create": 1, "update": 0, "delete": 0 }));
     assert_eq!(fs::metadata(plan.file("plan.tfplan")).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(plan.log().contains("run_summary"));

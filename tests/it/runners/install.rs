@@ -39,7 +39,8 @@ fn archive(stage: &Stage) -> Vec<u8> {
     );
     fs::write(folder.join("tfguard"), script).unwrap();
     fs::set_permissions(folder.join("tfguard"), fs::Permissions::from_mode(0o755)).unwrap();
-    let output = Command::new("tar").arg("-czf").arg("-").arg("-C").arg(stage.path("release")).arg("tfguard").output();
+    let output =
+        Command::new("tar").arg("-czf").arg("-").arg("-C").arg(stage.path("release")).arg("tfguard").output();
     output.unwrap().stdout
 }
 
@@ -188,7 +189,10 @@ fn the_source_is_built_once() {
     }
     let builds = stage.lines("builds");
     assert_eq!(builds.len(), 1, "{builds:?}");
-    assert!(builds[0].starts_with(&format!("{} build --release --locked", recipes::root("").trim_end_matches('/'))));
+    assert!(
+        builds[0]
+            .starts_with(&format!("{} build --release --locked", recipes::root("").trim_end_matches('/')))
+    );
 }
 
 #[test]

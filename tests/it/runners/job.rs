@@ -59,8 +59,7 @@ impl<'a> Job<'a> {
         let inputs = declared.iter().map(|(name, input)| (name.clone(), default(input))).collect();
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let tracking = format!("github_{}-{number}", std::process::id());
-        let mut job =
-            Self { stage, name: name.into(), folder, tracking, inputs, work: work.into() };
+        let mut job = Self { stage, name: name.into(), folder, tracking, inputs, work: work.into() };
         let terraform = stage.path("terraform").display().to_string();
         let local_dir = stage.path("locks").display().to_string();
         job = job.with(&[
@@ -182,7 +181,10 @@ impl<'a> Job<'a> {
 
     /// The processes of this run.
     pub(super) fn processes(&self) -> Vec<i32> {
-        marked("STAGE_RUN", &self.name).into_iter().filter(|pid| self.stage.processes().contains(pid)).collect()
+        marked("STAGE_RUN", &self.name)
+            .into_iter()
+            .filter(|pid| self.stage.processes().contains(pid))
+            .collect()
     }
 
     /// tfguard itself, by its number in the action's notes.

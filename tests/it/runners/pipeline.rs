@@ -84,10 +84,11 @@ impl<'a> Job<'a> {
     fn section(&self, section: &str) -> Script {
         let lines = recipes::lines(self.kind, section);
         let body = lines.join("\n").replace('\'', r"'\''");
-        let eval = match recipes::template()[".tfguard"]["variables"]["FF_USE_NEW_BASH_EVAL_STRATEGY"].as_str() {
-            Some("true") => format!("(eval '{body}')"),
-            _ => format!("eval '{body}'"),
-        };
+        let eval =
+            match recipes::template()[".tfguard"]["variables"]["FF_USE_NEW_BASH_EVAL_STRATEGY"].as_str() {
+                Some("true") => format!("(eval '{body}')"),
+                _ => format!("eval '{body}'"),
+            };
         let text = format!(
             "trap exit 1 TERM\n\nif set -o | grep pipefail > /dev/null; then set -o pipefail; fi; set -o errexit\n\
              set +o noclobber\n: | {eval}\nexit 0\n"

@@ -94,7 +94,10 @@ fn the_documents_name_every_input_output_and_variable() {
     let template = std::fs::read_to_string(root("ci/gitlab/tfguard.gitlab-ci.yml")).unwrap();
     for part in template.split("TFGUARD_CI_").skip(1) {
         let name: String = part.chars().take_while(|c| c.is_ascii_uppercase() || *c == '_').collect();
-        assert!(gitlab.contains(&format!("`TFGUARD_CI_{name}`")), "TFGUARD_CI_{name} is not in docs/ci/gitlab.md");
+        assert!(
+            gitlab.contains(&format!("`TFGUARD_CI_{name}`")),
+            "TFGUARD_CI_{name} is not in docs/ci/gitlab.md"
+        );
     }
 }
 
