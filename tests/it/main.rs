@@ -9,6 +9,7 @@
     reason = "a test ends by panicking, and looks at real clocks"
 )]
 
+mod backend;
 mod chaos;
 mod child;
 mod cli_directory;
