@@ -192,22 +192,25 @@ pub struct Options {
     /// Give up with 75 at once when the lock is held
     #[arg(long, help_heading = "Lock")]
     pub no_wait: bool,
-    /// Where locks live: auto, dynamodb or local [TFGUARD_STORE] [default: auto]
+    /// Where locks live: auto, dynamodb, s3 or local [TFGUARD_STORE] [default: auto]
     #[arg(long, value_name = "STORE", help_heading = "Store")]
     pub store: Option<String>,
     /// DynamoDB table; implies --store dynamodb [TFGUARD_TABLE]
     #[arg(long, value_name = "NAME", help_heading = "Store")]
     pub table: Option<String>,
+    /// S3 bucket of the store s3 [TFGUARD_BUCKET] [default: the state's own]
+    #[arg(long, value_name = "NAME", help_heading = "Store")]
+    pub bucket: Option<String>,
     /// AWS region [TFGUARD_REGION] [default: as the AWS CLI]
     #[arg(long, value_name = "R", help_heading = "Store")]
     pub region: Option<String>,
-    /// Another DynamoDB endpoint [TFGUARD_ENDPOINT_URL]
+    /// Another endpoint for DynamoDB or S3 [TFGUARD_ENDPOINT_URL]
     #[arg(long, value_name = "URL", help_heading = "Store")]
     pub endpoint_url: Option<String>,
     /// AWS profile [TFGUARD_PROFILE]
     #[arg(long, value_name = "P", help_heading = "Store")]
     pub profile: Option<String>,
-    /// Role to work as at the lock's table; in a GitHub job with an identity token of its own
+    /// Role to work as at the lock's table or bucket; in a GitHub job with an identity token of its own
     /// [TFGUARD_ROLE_ARN]
     #[arg(long, value_name = "ARN", help_heading = "Store")]
     pub role_arn: Option<String>,
@@ -293,6 +296,7 @@ impl Options {
             no_wait: if waits { after.no_wait } else { self.no_wait },
             store: after.store.or(self.store),
             table: after.table.or(self.table),
+            bucket: after.bucket.or(self.bucket),
             region: after.region.or(self.region),
             endpoint_url: after.endpoint_url.or(self.endpoint_url),
             profile: after.profile.or(self.profile),

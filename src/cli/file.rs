@@ -18,6 +18,7 @@ pub(super) struct File {
     pub(super) lock: Option<Names>,
     pub(super) store: Option<String>,
     pub(super) table: Option<String>,
+    pub(super) bucket: Option<String>,
     pub(super) region: Option<String>,
     pub(super) endpoint_url: Option<String>,
     pub(super) profile: Option<String>,

@@ -275,11 +275,13 @@ fn wish(origins: &Origins<'_>, options: &Options, file: &File, cwd: &Path) -> Re
             Some(given) => given.one_of(&[
                 ("auto", StoreChoice::Auto),
                 ("dynamodb", StoreChoice::Dynamodb),
+                ("s3", StoreChoice::S3),
                 ("local", StoreChoice::Local),
             ])?,
             None => StoreChoice::Auto,
         },
         table: text(&options.table, "--table", "TFGUARD_TABLE", &file.table)?,
+        bucket: text(&options.bucket, "--bucket", "TFGUARD_BUCKET", &file.bucket)?,
         access: Access {
             region: text(&options.region, "--region", "TFGUARD_REGION", &file.region)?,
             endpoint_url: text(
@@ -448,6 +450,7 @@ mod tests {
             ("TFGUARD_SHARED", "true"),
             ("TFGUARD_STORE", "dynamodb"),
             ("TFGUARD_TABLE", "t"),
+            ("TFGUARD_BUCKET", "b"),
             ("TFGUARD_REGION", "r"),
             ("TFGUARD_ENDPOINT_URL", "u"),
             ("TFGUARD_PROFILE", "p"),
@@ -472,6 +475,7 @@ mod tests {
             locks: vec![LockName::new("prod").unwrap()],
             store: StoreChoice::Dynamodb,
             table: Some("t".into()),
+            bucket: Some("b".into()),
             access: Access {
                 region: Some("r".into()),
                 endpoint_url: Some("u".into()),
@@ -519,7 +523,7 @@ mod tests {
             (
                 "tfguard plan",
                 ("TFGUARD_STORE", "redis"),
-                "TFGUARD_STORE \"redis\": it can be auto, dynamodb, local",
+                "TFGUARD_STORE \"redis\": it can be auto, dynamodb, s3, local",
             ),
             ("tfguard plan", ("TFGUARD_LOG_FORMAT", "xml"), "TFGUARD_LOG_FORMAT \"xml\""),
             ("tfguard plan", ("TFGUARD_SHARED", "perhaps"), "TFGUARD_SHARED \"perhaps\""),

@@ -1,7 +1,7 @@
 //! A lock and where it lives.
 
 use crate::lease::LockName;
-use crate::store::StoreSpec;
+use crate::store::{Access, StoreSpec};
 
 /// One lock in one store.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,14 +20,11 @@ impl Site {
         match &self.store {
             StoreSpec::Dynamodb(config) => {
                 words.extend(["--table", &config.table]);
-                let optional = [
-                    ("--region", &config.access.region),
-                    ("--endpoint-url", &config.access.endpoint_url),
-                    ("--profile", &config.access.profile),
-                ];
-                for (option, value) in optional {
-                    words.extend(value.iter().flat_map(|value| [option, value]));
-                }
+                words.extend(way(&config.access));
+            }
+            StoreSpec::S3(config) => {
+                words.extend(["--store", "s3", "--bucket", &config.bucket]);
+                words.extend(way(&config.access));
             }
             StoreSpec::Local { dir: folder } => {
                 dir = folder.to_string_lossy();
@@ -50,6 +47,13 @@ pub fn in_order(mut sites: Vec<Site>) -> Vec<Site> {
     sites.sort_by_cached_key(Site::rank);
     sites.dedup();
     sites
+}
+
+/// The options for how to reach AWS. The role is left out: who reads this has one of their own.
+fn way(access: &Access) -> impl Iterator<Item = &str> {
+    [("--region", &access.region), ("--endpoint-url", &access.endpoint_url), ("--profile", &access.profile)]
+        .into_iter()
+        .flat_map(|(option, value)| value.iter().flat_map(move |value| [option, value.as_str()]))
 }
 
 #[cfg(test)]

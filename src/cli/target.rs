@@ -9,7 +9,8 @@ use super::site::{self, Site};
 use crate::error::Error;
 use crate::escape;
 use crate::lease::LockName;
-use crate::store::{Access, DynamoConfig, StoreSpec};
+use crate::store::{Access, DynamoConfig, S3Config, StoreSpec};
+use crate::terraform::backend::readable;
 use crate::terraform::{Backend, Directory};
 
 /// The values of `--store`.
@@ -20,6 +21,8 @@ pub enum StoreChoice {
     Auto,
     /// A DynamoDB table.
     Dynamodb,
+    /// An S3 bucket.
+    S3,
     /// Files of this machine.
     Local,
 }
@@ -33,6 +36,8 @@ pub struct Wish {
     pub store: StoreChoice,
     /// `--table`
     pub table: Option<String>,
+    /// `--bucket`
+    pub bucket: Option<String>,
     /// `--region`, `--endpoint-url`, `--profile`, `--role-arn`; `None` leaves it to the AWS SDK's own
     /// chain.
     pub access: Access,
@@ -100,7 +105,7 @@ pub fn choose(wish: &Wish, place: Place<'_>) -> Result<Target, Error> {
         chosen.push(format!("the lock is named after the directory, {}", escape::line(lock.as_str())));
         locks.push(lock);
     }
-    if wish.locks.is_empty() && matches!(store, StoreSpec::Dynamodb(_)) {
+    if wish.locks.is_empty() && !matches!(store, StoreSpec::Local { .. }) {
         warnings.push(
             "another machine, or another checkout, has another directory and so another lock; to exclude it, \
              give the same --lock NAME there and here"
@@ -124,6 +129,13 @@ fn store(wish: &Wish, place: Place<'_>, chosen: &mut Vec<String>) -> Result<Stor
         StoreChoice::Dynamodb => dynamodb(wish).ok_or_else(|| {
             Error::Usage("--store dynamodb needs the name of the table: give --table NAME".into())
         }),
+        StoreChoice::S3 => s3(wish, place.directory).ok_or_else(|| {
+            Error::Usage(
+                "--store s3 needs the name of the bucket, and no initialised s3 backend says it: give --bucket \
+                 NAME"
+                    .into(),
+            )
+        }),
         StoreChoice::Auto => match (dynamodb(wish), &place.directory.backend) {
             (Some(dynamodb), _) => Ok(dynamodb),
             (None, backend) if backend.is_local() => {
@@ -141,6 +153,22 @@ fn store(wish: &Wish, place: Place<'_>, chosen: &mut Vec<String>) -> Result<Stor
 
 fn dynamodb(wish: &Wish) -> Option<StoreSpec> {
     Some(StoreSpec::Dynamodb(DynamoConfig { table: wish.table.clone()?, access: wish.access.clone() }))
+}
+
+/// The bucket that was named, else the state's own; to that one the way is the backend's, but for
+/// what was given.
+fn s3(wish: &Wish, directory: &Directory) -> Option<StoreSpec> {
+    let named = wish.bucket.as_deref();
+    let backend = directory.s3.as_ref().filter(|s3| named.is_none_or(|bucket| bucket == s3.bucket));
+    let bucket = named.or(backend.map(|s3| s3.bucket.as_str()))?.to_owned();
+    let mut access = wish.access.clone();
+    if let Some(s3) = backend {
+        access.region = access.region.or_else(|| s3.region.clone());
+        access.endpoint_url = access.endpoint_url.or_else(|| s3.s3_endpoint.clone());
+        access.profile = access.profile.or_else(|| s3.profile.clone());
+        access.role_arn = access.role_arn.or_else(|| s3.role_arn.clone());
+    }
+    Some(StoreSpec::S3(S3Config { bucket, path_style: backend.is_some_and(|s3| s3.path_style), access }))
 }
 
 fn local(wish: &Wish, place: Place<'_>, chosen: &mut Vec<String>) -> Result<StoreSpec, Error> {
@@ -213,29 +241,9 @@ fn lock_of_directory(place: Place<'_>) -> Result<LockName, Error> {
         path.push("terraform.tfstate.d");
         path.push(&directory.workspace);
     }
-    LockName::new(readable(&path)).map_err(|error| {
+    LockName::new(readable(path.as_os_str().as_encoded_bytes())).map_err(|error| {
         Error::Usage(format!("the directory cannot name the lock: {error}; give --lock NAME"))
     })
-}
-
-/// The path as text. What a lock's name may not hold is percent-encoded, and so is `%` itself, so
-/// that two paths never become one name.
-fn readable(path: &Path) -> String {
-    let mut name = String::new();
-    let encode = |name: &mut String, bytes: &[u8]| {
-        bytes.iter().for_each(|byte| name.push_str(&format!("%{byte:02X}")));
-    };
-    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
-        for c in chunk.valid().chars() {
-            if matches!(c, '#' | '%') || escape::is_unsafe(c) {
-                encode(&mut name, c.encode_utf8(&mut [0; 4]).as_bytes());
-            } else {
-                name.push(c);
-            }
-        }
-        encode(&mut name, chunk.invalid());
-    }
-    name
 }
 
 #[cfg(test)]
@@ -246,15 +254,10 @@ mod tests {
         Directory {
             canonical: "/srv/infra".into(),
             configured: true,
-            has_state: false,
             data_dir: "/srv/infra/.terraform".into(),
-            initialised: false,
-            has_data_dir: false,
-            has_locks: false,
             backend,
-            s3: None,
             workspace: "default".into(),
-            refers_outside: false,
+            ..Directory::default()
         }
     }
 
@@ -286,6 +289,7 @@ mod tests {
         Ok(match store {
             StoreSpec::Local { dir } => format!("{lock} @ {}", dir.display()),
             StoreSpec::Dynamodb(DynamoConfig { table, .. }) => format!("{lock} @ table:{table}"),
+            StoreSpec::S3(S3Config { bucket, .. }) => format!("{lock} @ bucket:{bucket}"),
         })
     }
 
@@ -309,6 +313,31 @@ mod tests {
     }
 
     #[test]
+    fn the_bucket_is_the_one_that_is_named_else_the_states_own() {
+        let settings = crate::terraform::backend::S3 {
+            bucket: "states".into(),
+            key: "k".into(),
+            region: Some("eu-west-1".into()),
+            s3_endpoint: Some("http://s3".into()),
+            path_style: true,
+            ..Default::default()
+        };
+        let directory = Directory { s3: Some(settings), ..directory(backend("s3")) };
+        let choose = |bucket: Option<&str>, region: Option<&str>| {
+            let access = Access { region: region.map(str::to_owned), ..Access::default() };
+            let bucket = bucket.map(str::to_owned);
+            let wish = Wish { bucket, access, ..wish(Some("prod"), StoreChoice::S3, None) };
+            choose(&wish, place(&directory, true)).unwrap().only().unwrap().options()
+        };
+        let own = "--lock prod --store s3 --bucket states --region eu-west-1 --endpoint-url http://s3";
+        assert_eq!(choose(None, None), own);
+        assert_eq!(choose(Some("states"), None), own);
+        assert_eq!(choose(None, Some("us-east-1")), own.replace("eu-west-1", "us-east-1"));
+        // Nothing that is known of the state's bucket holds for another.
+        assert_eq!(choose(Some("locks"), None), "--lock prod --store s3 --bucket locks");
+    }
+
+    #[test]
     fn what_cannot_be_decided_says_what_to_give() {
         use StoreChoice::{Auto, Dynamodb, Local};
         for (backend, wish, code, hints) in [
@@ -325,6 +354,7 @@ mod tests {
             (backend("s3"), wish(None, Dynamodb, Some("t")), 64, ["s3", "--lock"]),
             (backend("s3"), wish(None, Local, None), 64, ["s3", "--lock"]),
             (Backend::None, wish(None, Dynamodb, None), 64, ["--store dynamodb", "--table"]),
+            (Backend::None, wish(None, StoreChoice::S3, None), 64, ["--store s3", "--bucket"]),
         ] {
             let directory = directory(backend);
             let (got, text) = outcome(&wish, place(&directory, true)).unwrap_err();

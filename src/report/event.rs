@@ -63,6 +63,8 @@ pub enum Event {
     LockWaiting {
         /// The lock.
         lock: LockName,
+        /// Our session, as the record names it.
+        session: String,
         /// Our place; 1 is the head. 0 while we only observe without queueing.
         position: usize,
         /// Who holds it.
@@ -74,6 +76,8 @@ pub enum Event {
     LockAcquired {
         /// The lock.
         lock: LockName,
+        /// Our session, as the record names it.
+        session: String,
         /// Where it lives, in words.
         store: String,
         /// The fencing token.

@@ -49,15 +49,17 @@ fn level(level: Level) -> &'static str {
 
 fn fields(event: &Event, at: Timestamp) -> Value {
     match event {
-        Event::LockWaiting { lock, position, holders, waited } => json!({
+        Event::LockWaiting { lock, session, position, holders, waited } => json!({
             "lock": lock,
+            "session": session,
             "position": position,
             "holder": holders.first().map(party),
             "holders": holders.iter().map(party).collect::<Vec<_>>(),
             "waited_ms": millis(*waited),
         }),
-        Event::LockAcquired { lock, store, generation, waited, mode, inherited } => json!({
+        Event::LockAcquired { lock, session, store, generation, waited, mode, inherited } => json!({
             "lock": lock,
+            "session": session,
             "store": store,
             "generation": generation,
             "waited_ms": millis(*waited),
@@ -255,11 +257,14 @@ mod tests {
         });
         assert_eq!(
             of("lock_waiting"),
-            json!({"lock": "prod", "position": 2, "holder": alice, "holders": [alice], "waited_ms": 61_500})
+            json!({
+                "lock": "prod", "session": "01-s", "position": 2, "holder": alice, "holders": [alice],
+                "waited_ms": 61_500
+            })
         );
         assert_eq!(
             of("lock_acquired"),
-            json!({"lock": "prod", "store": "dynamodb table t", "generation": 42, "waited_ms": 0,
+            json!({"lock": "prod", "session": "01-s", "store": "dynamodb table t", "generation": 42, "waited_ms": 0,
                    "mode": "exclusive", "inherited": false})
         );
         assert_eq!(of("lock_renewed"), json!({"lock": "prod", "beat": 5}));

@@ -71,12 +71,14 @@ pub(crate) fn every_event() -> Vec<Event> {
     vec![
         Event::LockWaiting {
             lock: lock(),
+            session: "01-s".into(),
             position: 2,
             holders: vec![party(alice())],
             waited: Duration::from_millis(61_500),
         },
         Event::LockAcquired {
             lock: lock(),
+            session: "01-s".into(),
             store: "dynamodb table t".into(),
             generation: 42,
             waited: Duration::ZERO,
@@ -131,6 +133,7 @@ pub(crate) fn hostile() -> Vec<Event> {
         Event::LockWaiting {
             // A name has no control characters, and may have these.
             lock: LockName::new("a\u{202e}b\u{2028}c").unwrap(),
+            session: "01-s".into(),
             position: 0,
             holders: vec![Party { session: text.clone(), ..party(mallory()) }; 5],
             waited: Duration::ZERO,

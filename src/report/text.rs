@@ -49,14 +49,14 @@ fn mark(level: Level, colour: bool) -> String {
 pub(super) fn message(event: &Event, now: Timestamp) -> Vec<String> {
     let one = |text: String| vec![text];
     match event {
-        Event::LockWaiting { lock, position, holders, waited } => {
+        Event::LockWaiting { lock, position, holders, waited, .. } => {
             one(waiting(lock, *position, holders, *waited, now))
         }
         Event::LockAcquired { lock, generation, inherited: true, .. } => one(format!(
             "running under lock {} of the tfguard that started this one (generation {generation})",
             name(lock)
         )),
-        Event::LockAcquired { lock, store, generation, waited, mode, inherited: false } => {
+        Event::LockAcquired { lock, store, generation, waited, mode, inherited: false, .. } => {
             let shared = if *mode == Mode::Shared { ", shared," } else { "" };
             let after = match *waited >= UNNOTICED {
                 true => format!(" after {}", human::duration(*waited)),
@@ -292,6 +292,7 @@ tfguard: not acquired: exit code 75, waited 1s, held 2s
     fn variants_of_waiting_and_getting() {
         let acquired = |mode, inherited, waited| Event::LockAcquired {
             lock: prod(),
+            session: "s".into(),
             store: "files in /x".into(),
             generation: 3,
             waited: Duration::from_secs(waited),
@@ -306,8 +307,13 @@ tfguard: not acquired: exit code 75, waited 1s, held 2s
             shown(&acquired(Mode::Exclusive, true, 0)),
             "tfguard: running under lock prod of the tfguard that started this one (generation 3)\n"
         );
-        let observing =
-            Event::LockWaiting { lock: prod(), position: 0, holders: Vec::new(), waited: Duration::ZERO };
+        let observing = Event::LockWaiting {
+            lock: prod(),
+            session: "s".into(),
+            position: 0,
+            holders: Vec::new(),
+            waited: Duration::ZERO,
+        };
         assert_eq!(shown(&observing), "tfguard: lock prod looks abandoned, watching it\n");
     }
 

@@ -5,9 +5,11 @@
 //! replaced whole or not at all.
 
 pub(crate) mod aws;
+mod codec;
 pub(crate) mod dynamodb;
 mod error;
 mod local;
+mod s3;
 mod spec;
 pub(crate) mod text;
 
@@ -21,6 +23,7 @@ pub use aws::{Access, AwsFiles, ask_aws_files};
 pub use dynamodb::{DynamoConfig, DynamoStore, KeyFault, KeyPart};
 pub use error::{StoreError, StoreResult, Unavailable};
 pub use local::LocalStore;
+pub use s3::{S3Config, S3Store};
 pub use spec::StoreSpec;
 
 use crate::lease::{Found, LockName, PastRun, Record, Stamp};

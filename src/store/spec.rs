@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::text::plain;
-use super::{DynamoConfig, DynamoStore, LocalStore, Store, StoreResult};
+use super::{DynamoConfig, DynamoStore, LocalStore, S3Config, S3Store, Store, StoreResult};
 
 /// A store that can be opened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,6 +14,8 @@ use super::{DynamoConfig, DynamoStore, LocalStore, Store, StoreResult};
 pub enum StoreSpec {
     /// A DynamoDB table.
     Dynamodb(DynamoConfig),
+    /// An S3 bucket.
+    S3(S3Config),
     /// A folder of record files.
     Local {
         /// The folder, created if it does not exist.
@@ -25,11 +27,12 @@ impl StoreSpec {
     /// Opens the store: finds credentials, creates the folder.
     ///
     /// # Errors
-    /// [`StoreError`](super::StoreError), as [`DynamoStore::connect`] and [`LocalStore::open`]
-    /// give it.
+    /// [`StoreError`](super::StoreError), as [`DynamoStore::connect`],
+    /// [`S3Store::connect`] and [`LocalStore::open`] give it.
     pub async fn open(&self) -> StoreResult<Arc<dyn Store>> {
         Ok(match self {
             Self::Dynamodb(config) => Arc::new(DynamoStore::connect(config).await?),
+            Self::S3(config) => Arc::new(S3Store::connect(config).await?),
             Self::Local { dir } => Arc::new(LocalStore::open(dir)?),
         })
     }
@@ -41,7 +44,7 @@ impl StoreSpec {
             Self::Local { dir } => {
                 Self::Local { dir: std::path::absolute(dir).unwrap_or_else(|_| dir.clone()) }
             }
-            Self::Dynamodb(_) => self.clone(),
+            Self::Dynamodb(_) | Self::S3(_) => self.clone(),
         }
     }
 
@@ -49,6 +52,7 @@ impl StoreSpec {
     pub fn describe(&self) -> String {
         match self {
             Self::Dynamodb(config) => config.describe(),
+            Self::S3(config) => config.describe(),
             Self::Local { dir } => format!("folder {}", plain(&dir.display().to_string())),
         }
     }
@@ -71,6 +75,11 @@ mod tests {
                     profile: Some("ops".into()),
                     role_arn: Some("arn:aws:iam::123456789012:role/ci".into()),
                 },
+            }),
+            StoreSpec::S3(S3Config {
+                bucket: "states".into(),
+                path_style: true,
+                access: Access { endpoint_url: Some("http://s3:9000".into()), ..Access::default() },
             }),
         ] {
             let json = serde_json::to_string(&spec).unwrap();

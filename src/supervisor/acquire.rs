@@ -24,6 +24,8 @@ const SAY_AGAIN: Duration = Duration::from_secs(30);
 /// What waiting needs to know.
 pub(super) struct Waiting<'a> {
     pub(super) name: &'a LockName,
+    /// Our session.
+    pub(super) session: &'a str,
     pub(super) store: &'a str,
     /// The options that name lock and store.
     pub(super) options: &'a str,
@@ -126,6 +128,7 @@ impl Waiting<'_> {
     fn tell(&self, position: usize, holders: &[Holder]) {
         self.reporter.emit(Event::LockWaiting {
             lock: self.name.clone(),
+            session: self.session.to_owned(),
             position,
             holders: holders.iter().map(party).collect(),
             waited: self.waited(),

@@ -138,6 +138,7 @@ pub async fn run(
     let waited = acquired_at.since(plan.started);
     reporter.emit(Event::LockAcquired {
         lock: plan.name.clone(),
+        session: plan.candidate.session.clone(),
         store: plan.store.describe(),
         generation,
         waited,
@@ -216,6 +217,7 @@ async fn acquire(
     );
     let waiting = Waiting {
         name: &plan.name,
+        session: &plan.candidate.session,
         store: &store,
         options: &plan.options,
         clock,

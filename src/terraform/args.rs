@@ -105,7 +105,12 @@ pub fn has_flag(args: &[OsString], name: &str) -> bool {
 
 /// Whether `args` let Terraform go on without asking: `-auto-approve`, the last one counting.
 pub fn approves(args: &[OsString]) -> bool {
-    let last = flags(args).filter(|flag| flag.name == "auto-approve").last();
+    is_on(args, "auto-approve")
+}
+
+/// Whether the switch `name` is on in `args`, the last one counting.
+pub fn is_on(args: &[OsString], name: &str) -> bool {
+    let last = flags(args).filter(|flag| flag.name == name).last();
     last.is_some_and(|flag| {
         !flag
             .value()
@@ -136,7 +141,7 @@ pub fn ambient(command: Command, env: &dyn Fn(&str) -> Option<String>) -> Vec<Os
 }
 
 /// Splits a text into words as a shell does, without expanding anything in them.
-fn words(text: &str) -> Vec<OsString> {
+pub(super) fn words(text: &str) -> Vec<OsString> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = None;

@@ -3,20 +3,33 @@
 
 use std::path::Path;
 
+use hcl_edit::Span;
 use hcl_edit::structure::{Block, Body};
 use serde_json::{Map, Value};
+
+use super::backend::{Settings, json_settings, settings};
 
 /// What the files of one directory say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Configuration {
     /// There is at least one file.
     pub(super) present: bool,
-    /// The label of the `backend` block, or `cloud`.
-    pub(super) backend: Option<String>,
+    /// The `backend` or the `cloud` block.
+    pub(super) backend: Option<Written>,
     /// Something refers to a provider, a module or a backend.
     pub(super) refers_outside: bool,
     /// The first file that could not be read, and why.
     pub(super) unreadable: Option<String>,
+}
+
+/// A backend as it stands in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Written {
+    /// Its label, or `cloud`.
+    pub(super) kind: String,
+    pub(super) settings: Settings,
+    /// File and line.
+    pub(super) origin: String,
 }
 
 /// Reads the configuration files of `directory`. A file that cannot be read or parsed is noted in
@@ -73,11 +86,12 @@ fn is_override(path: &Path) -> bool {
 impl Configuration {
     fn add(&mut self, path: &Path) -> Result<(), String> {
         let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
         match Syntax::of(path) {
             Some(Syntax::Json) => {
                 let value: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
                 for root in objects(&value) {
-                    self.json(root);
+                    self.json(root, &name);
                 }
             }
             _ => {
@@ -85,24 +99,35 @@ impl Configuration {
                 let body: Body = text.parse().map_err(|error: hcl_edit::parser::Error| {
                     format!("line {}: {}", error.location().line(), error.message())
                 })?;
+                let line = |offset: usize| {
+                    let before = text.as_bytes().get(..offset).unwrap_or_default();
+                    format!("{name}:{}", before.iter().filter(|byte| **byte == b'\n').count() + 1)
+                };
                 for block in body.blocks() {
-                    self.block(block);
+                    self.block(block, &line);
                 }
             }
         }
         Ok(())
     }
 
-    fn block(&mut self, block: &Block) {
+    /// `line` makes file and line out of an offset.
+    fn block(&mut self, block: &Block, line: &dyn Fn(usize) -> String) {
         let label = || block.labels.first().map(|label| label.as_str());
         match block.ident.as_str() {
             "terraform" => {
                 for inner in block.body.blocks() {
+                    let written = |kind: &str| Written {
+                        kind: kind.to_owned(),
+                        settings: settings(&inner.body, line),
+                        origin: line(inner.span().map_or(0, |span| span.start)),
+                    };
                     match inner.ident.as_str() {
                         "backend" => {
-                            self.backend(inner.labels.first().map_or("", |label| label.as_str()));
+                            let kind = inner.labels.first().map_or("", |label| label.as_str());
+                            self.backend(written(kind));
                         }
-                        "cloud" => self.backend("cloud"),
+                        "cloud" => self.backend(written("cloud")),
                         "required_providers" if !inner.body.is_empty() => self.refers_outside = true,
                         _ => {}
                     }
@@ -110,18 +135,23 @@ impl Configuration {
             }
             "module" | "provider" => self.refers_outside = true,
             "resource" | "data" | "ephemeral" | "action" => self.typed(label().unwrap_or_default()),
-            "check" => block.body.blocks().for_each(|inner| self.block(inner)),
+            "check" => block.body.blocks().for_each(|inner| self.block(inner, line)),
             _ => {}
         }
     }
 
-    fn json(&mut self, root: &Map<String, Value>) {
+    fn json(&mut self, root: &Map<String, Value>, file: &str) {
         for terraform in root.get("terraform").into_iter().flat_map(objects) {
+            let written = |kind: &str, value: &Value| Written {
+                kind: kind.to_owned(),
+                settings: objects(value).next().map(|object| json_settings(object, file)).unwrap_or_default(),
+                origin: file.to_owned(),
+            };
             for backend in terraform.get("backend").into_iter().flat_map(objects) {
-                backend.keys().for_each(|kind| self.backend(kind));
+                backend.iter().for_each(|(kind, value)| self.backend(written(kind, value)));
             }
-            if terraform.contains_key("cloud") {
-                self.backend("cloud");
+            if let Some(cloud) = terraform.get("cloud") {
+                self.backend(written("cloud", cloud));
             }
             let mut providers = terraform.get("required_providers").into_iter().flat_map(objects);
             self.refers_outside |= providers.any(|providers| !providers.is_empty());
@@ -133,12 +163,12 @@ impl Configuration {
             }
         }
         for checks in root.get("check").into_iter().flat_map(objects) {
-            checks.values().flat_map(objects).for_each(|check| self.json(check));
+            checks.values().flat_map(objects).for_each(|check| self.json(check, file));
         }
     }
 
-    fn backend(&mut self, kind: &str) {
-        self.backend = Some(kind.to_owned());
+    fn backend(&mut self, written: Written) {
+        self.backend = Some(written);
         self.refers_outside = true;
     }
 

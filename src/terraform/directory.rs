@@ -4,24 +4,25 @@ use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::args::{self, Command};
-use super::backend::S3;
+use super::backend::{self, Configured, Given, S3, Settings, StateFile};
 use super::configuration;
 use crate::error::Error;
 use crate::escape;
 
 /// Where the configuration keeps its state.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Backend {
     /// None is named: the state is a file in the directory.
+    #[default]
     None,
     /// The type: `local`, `s3`, `gcs`…
     Type(String),
     /// HCP Terraform or Terraform Enterprise.
     Cloud,
-    /// The configuration cannot be read; why.
+    /// What would say it cannot be read: which file, and why.
     Unreadable(String),
 }
 
@@ -35,13 +36,16 @@ impl Backend {
         }
     }
 
-    fn named(name: &str) -> Self {
-        if name == "cloud" { Self::Cloud } else { Self::Type(name.to_owned()) }
+    fn of(configured: &Configured) -> Self {
+        match configured.kind.as_str() {
+            "cloud" => Self::Cloud,
+            name => Self::Type(name.to_owned()),
+        }
     }
 }
 
 /// What a directory holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Directory {
     /// Its path without links and `..`, the same from wherever it is reached.
     pub canonical: PathBuf,
@@ -57,14 +61,42 @@ pub struct Directory {
     pub has_data_dir: bool,
     /// There is a `.tfguard` folder: somebody has locked here before.
     pub has_locks: bool,
-    /// The backend: the one that is initialised, else the one that is written.
+    /// The backend that the command will use: the one that is initialised, else, and for `init
+    /// -reconfigure`, the one that is written.
     pub backend: Backend,
-    /// Its settings, where it is an initialised `s3` backend.
+    /// That backend with its settings; `None` where there is none, or none that can be read.
+    pub in_force: Option<Configured>,
+    /// Its settings, where it is an `s3` backend with a bucket and a key that are known.
     pub s3: Option<S3>,
+    /// The backend that the last `init` set up.
+    pub initialised_backend: Option<Configured>,
+    /// The backend that is written, merged with what `-backend-config` gives.
+    pub written_backend: Option<Configured>,
+    /// The written backend alone.
+    pub written_alone: Option<Configured>,
+    /// Every file of the configuration could be read.
+    pub complete: bool,
+    /// What stands in the way of knowing the written backend: which file cannot be read, and why.
+    pub unreadable: Option<String>,
+    /// The arguments that may move a local state: `-state`, `-state-out`.
+    pub state_args: Vec<OsString>,
     /// The selected workspace.
     pub workspace: String,
+    /// Where that was said, for people; `None`: nowhere.
+    pub workspace_origin: Option<String>,
     /// The configuration refers to something that `init` would fetch or set up.
     pub refers_outside: bool,
+}
+
+/// What a command line adds to what a directory says.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Asked<'a> {
+    /// The Terraform command, if it is one.
+    pub command: Option<Command>,
+    /// The user's arguments for it.
+    pub args: &'a [OsString],
+    /// The user's arguments for an `init` that runs before it.
+    pub init: &'a [OsString],
 }
 
 /// Looks up an environment variable.
@@ -76,6 +108,14 @@ impl Directory {
     /// # Errors
     /// [`Error::NoInput`] when it does not exist, is no directory or cannot be read.
     pub fn inspect(path: &Path, env: Lookup<'_>) -> Result<Self, Error> {
+        Self::inspect_for(path, Asked::default(), env)
+    }
+
+    /// Looks at `path` with a command in mind.
+    ///
+    /// # Errors
+    /// As [`Directory::inspect`].
+    pub fn inspect_for(path: &Path, asked: Asked<'_>, env: Lookup<'_>) -> Result<Self, Error> {
         let shown = escape::field(&path.to_string_lossy()).into_owned();
         let canonical = path.canonicalize().map_err(|error| match error.kind() {
             ErrorKind::NotFound => Error::NoInput(format!("the directory {shown} does not exist")),
@@ -88,18 +128,21 @@ impl Directory {
             .map_err(|error| Error::NoInput(format!("the directory {shown} cannot be read: {error}")))?;
         let set = |name: &str| env(name).filter(|value| !value.is_empty());
         let data_dir = canonical.join(set("TF_DATA_DIR").unwrap_or_else(|| ".terraform".into()));
-        let initialised = initialised_backend(&data_dir);
-        let s3 = initialised
-            .as_ref()
-            .and_then(|(name, settings)| (name == "s3").then(|| S3::from_settings(settings))?);
-        let initialised = initialised.map(|(name, _)| name);
-        let backend = match (initialised, written.backend, written.unreadable) {
-            (Some(name), _, _) | (None, Some(name), _) => Backend::named(&name),
-            (None, None, Some(cause)) => Backend::Unreadable(cause),
-            (None, None, None) => Backend::None,
+        let given = Collected::from(asked, &canonical, env);
+        let (initialised_backend, garbage) = match initialised_backend(&data_dir, &canonical, env) {
+            Ok(backend) => (backend, None),
+            Err(cause) => (None, Some(cause)),
         };
+        let written_alone = written.backend.map(|written| (written.kind, written.settings, written.origin));
+        let written_backend = written_alone.clone().map(|(kind, mut settings, origin)| {
+            settings.override_with(given.settings.clone());
+            Configured::new(&kind, settings, &origin, env)
+        });
+        let written_alone =
+            written_alone.map(|(kind, settings, origin)| Configured { kind, settings, origin });
+        let (workspace, workspace_origin) = workspace(&data_dir, &canonical, set("TF_WORKSPACE"));
         let has = |name: &str| canonical.join(name).exists();
-        Ok(Self {
+        let directory = Self {
             configured: written.present,
             has_state: has("terraform.tfstate") || has("terraform.tfstate.d"),
             // `workspace new` leaves an `environment` file there, and nothing else.
@@ -108,13 +151,56 @@ impl Directory {
                 .any(|name| data_dir.join(name).exists()),
             has_data_dir: data_dir.is_dir(),
             has_locks: has_locks(&canonical.join(".tfguard")),
-            backend,
-            s3,
-            workspace: workspace(&data_dir, set("TF_WORKSPACE")),
+            complete: written.unreadable.is_none(),
+            unreadable: if written_backend.is_some() { given.unreadable } else { written.unreadable },
+            state_args: given.state_args,
             refers_outside: written.refers_outside,
+            initialised_backend,
+            written_backend,
+            written_alone,
+            workspace,
+            workspace_origin,
             data_dir,
             canonical,
+            ..Self::default()
+        };
+        Ok(match (garbage, given.reconfigures) {
+            (_, true) => directory.as_written(),
+            (Some(cause), false) => Self { backend: Backend::Unreadable(cause), ..directory },
+            (None, false) if directory.initialised_backend.is_some() => directory.as_initialised(),
+            (None, false) => directory.as_written(),
         })
+    }
+
+    /// The same directory as it is with the written backend in force: after `init -reconfigure` or
+    /// `init -migrate-state`.
+    #[must_use]
+    pub fn as_written(&self) -> Self {
+        let backend = match (&self.unreadable, &self.written_backend) {
+            (Some(cause), _) => Backend::Unreadable(cause.clone()),
+            (None, Some(written)) => Backend::of(written),
+            (None, None) => Backend::None,
+        };
+        self.with(backend, self.written_backend.as_ref().filter(|_| self.unreadable.is_none()))
+    }
+
+    /// The same directory as it is with the initialised backend in force, which is that of local
+    /// state where none is.
+    #[must_use]
+    pub fn as_initialised(&self) -> Self {
+        let initialised = self.initialised_backend.as_ref();
+        self.with(initialised.map(Backend::of).unwrap_or_default(), initialised)
+    }
+
+    fn with(&self, backend: Backend, in_force: Option<&Configured>) -> Self {
+        Self { backend, s3: in_force.and_then(Configured::s3), in_force: in_force.cloned(), ..self.clone() }
+    }
+
+    /// The state file, where the state is on this machine.
+    pub fn state_file(&self) -> Option<StateFile> {
+        let backend = self.in_force.as_ref().filter(|backend| backend.is_local());
+        let find = || StateFile::find(&self.canonical, backend, &self.workspace, &self.state_args);
+        self.backend.is_local().then(find)
     }
 
     /// Whether anything here is Terraform's: configuration, state or its data directory.
@@ -150,23 +236,91 @@ fn has_locks(folder: &Path) -> bool {
     folder.exists() && (names().any(|name| besides(&name)) || !folder.join("rescue").exists())
 }
 
-/// The backend that the last `init` set up, which is the one that commands will use, and its
-/// settings.
-fn initialised_backend(data_dir: &Path) -> Option<(String, Map<String, Value>)> {
-    let text = std::fs::read_to_string(data_dir.join("terraform.tfstate")).ok()?;
-    let mut value: Value = serde_json::from_str(&text).ok()?;
-    let backend = value.get_mut("backend")?;
-    let name = backend.get("type")?.as_str().filter(|name| !name.is_empty())?.to_owned();
-    let settings = backend.get_mut("config").map(Value::take);
-    Some((name, settings.and_then(|value| value.as_object().cloned()).unwrap_or_default()))
+/// What the last `init` set up.
+///
+/// # Errors
+/// What is wrong with the file that says it.
+fn initialised_backend(
+    data_dir: &Path,
+    directory: &Path,
+    env: Lookup<'_>,
+) -> Result<Option<Configured>, String> {
+    let path = data_dir.join("terraform.tfstate");
+    let shown = path.strip_prefix(directory).unwrap_or(&path).display().to_string();
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(format!("{shown}, which init writes: {error}")),
+    };
+    // So it is for Terraform.
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let mut value: Value =
+        serde_json::from_str(&text).map_err(|error| format!("{shown}, which init writes: {error}"))?;
+    let Some(backend) = value.get_mut("backend") else { return Ok(None) };
+    let Some(kind) = backend.get("type").and_then(Value::as_str).filter(|kind| !kind.is_empty()) else {
+        return Ok(None);
+    };
+    let kind = kind.to_owned();
+    let mut settings = Settings::default();
+    if let Some(Value::Object(config)) = backend.get_mut("config").map(Value::take) {
+        config.into_iter().for_each(|(name, value)| settings.set(&name, Some(value), &shown));
+    }
+    Ok(Some(Configured::new(&kind, settings, &shown, env)))
 }
 
-fn workspace(data_dir: &Path, selected: Option<OsString>) -> String {
-    let stored = || std::fs::read_to_string(data_dir.join("environment")).ok();
-    selected
-        .map(|name| name.to_string_lossy().into_owned())
-        .or_else(stored)
-        .map(|name| name.trim().to_owned())
-        .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| "default".to_owned())
+/// The selected workspace and where it was said.
+fn workspace(data_dir: &Path, directory: &Path, selected: Option<OsString>) -> (String, Option<String>) {
+    if let Some(name) = selected {
+        return (name.to_string_lossy().into_owned(), Some("TF_WORKSPACE".to_owned()));
+    }
+    let path = data_dir.join("environment");
+    let stored = std::fs::read_to_string(&path).unwrap_or_default();
+    match stored.trim() {
+        "" => ("default".to_owned(), None),
+        name => {
+            let shown = path.strip_prefix(directory).unwrap_or(&path).display().to_string();
+            (name.to_owned(), Some(shown))
+        }
+    }
+}
+
+/// What a command line and `TF_CLI_ARGS…` give.
+struct Collected {
+    settings: Settings,
+    unreadable: Option<String>,
+    reconfigures: bool,
+    state_args: Vec<OsString>,
+}
+
+impl Collected {
+    fn from(asked: Asked<'_>, directory: &Path, env: Lookup<'_>) -> Self {
+        let words = |name: &str| -> Vec<OsString> {
+            env(name)
+                .and_then(|text| text.into_string().ok())
+                .map(|text| args::words(&text))
+                .unwrap_or_default()
+        };
+        let own = if asked.command == Some(Command::Init) { asked.args } else { asked.init };
+        let mut given = Given::default();
+        // Terraform puts them before the user's own in this order; the last one counts.
+        for variable in ["TF_CLI_ARGS_init", "TF_CLI_ARGS"] {
+            backend::read_given(&mut given, &words(variable), Some(variable), directory);
+        }
+        backend::read_given(&mut given, own, None, directory);
+        let reconfigures = asked.command == Some(Command::Init)
+            && [&words("TF_CLI_ARGS_init"), &words("TF_CLI_ARGS"), own]
+                .iter()
+                .any(|args| args::is_on(args, "reconfigure"));
+        let mut state_args = Vec::new();
+        if let Some(command) = asked.command.filter(|command| *command != Command::Init) {
+            state_args = words(&format!("TF_CLI_ARGS_{}", command.as_str()));
+            state_args.extend(words("TF_CLI_ARGS"));
+            state_args.extend(asked.args.iter().cloned());
+        }
+        Self { settings: given.settings, unreadable: given.unreadable, reconfigures, state_args }
+    }
 }

@@ -29,22 +29,9 @@ pub fn needed(policy: InitPolicy, directory: &Directory) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::terraform::Backend;
 
     fn directory(initialised: bool, refers_outside: bool) -> Directory {
-        Directory {
-            canonical: "/x".into(),
-            configured: true,
-            has_state: false,
-            data_dir: "/x/.terraform".into(),
-            initialised,
-            has_data_dir: initialised,
-            has_locks: false,
-            backend: Backend::None,
-            s3: None,
-            workspace: "default".into(),
-            refers_outside,
-        }
+        Directory { initialised, refers_outside, ..Directory::default() }
     }
 
     #[test]

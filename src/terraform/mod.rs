@@ -14,4 +14,4 @@ pub mod redact;
 pub mod version;
 
 pub use args::{Command, Situation, Version};
-pub use directory::{Backend, Directory};
+pub use directory::{Asked, Backend, Directory};

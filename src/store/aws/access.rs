@@ -149,6 +149,43 @@ fn check_endpoint(endpoint: Option<&str>) -> StoreResult<()> {
     }
 }
 
+/// Whether an endpoint is not AWS's own, but of somebody who speaks the same protocol.
+pub(crate) fn is_foreign(endpoint: &str) -> bool {
+    let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let host = host.split(':').next().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
+    ![".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws"]
+        .iter()
+        .any(|own| host.ends_with(own))
+}
+
 fn given(option: Option<&String>) -> Option<&str> {
     option.map(String::as_str).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_endpoints_of_aws_are_told_from_others() {
+        for own in [
+            "https://s3.eu-west-1.amazonaws.com",
+            "https://bucket.vpce-1a2b-5e6f.s3.us-east-1.vpce.amazonaws.com:443/x",
+            "https://s3.cn-north-1.amazonaws.com.cn/",
+            "https://s3.dualstack.eu-west-1.API.aws",
+        ] {
+            assert!(!is_foreign(own), "{own}");
+        }
+        for other in [
+            "http://127.0.0.1:9000",
+            "https://minio.example.com/amazonaws.com",
+            "https://s3.amazonaws.com@example.com",
+            "https://evilamazonaws.com",
+            "http://[::1]:9000",
+        ] {
+            assert!(is_foreign(other), "{other}");
+        }
+    }
 }

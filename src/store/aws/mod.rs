@@ -1,6 +1,7 @@
 //! Access to AWS, the same for every service: region, endpoint, HTTP, credentials.
 
 mod access;
+mod error;
 mod files;
 mod github_token;
 mod http;
@@ -11,5 +12,6 @@ mod sources;
 pub use access::Access;
 pub use files::{AwsFiles, ask_aws_files};
 
-pub(crate) use access::{Service, link};
+pub(crate) use access::{Service, is_foreign, link};
+pub(crate) use error::{Answer, Asked};
 pub(crate) use keys::Keys;

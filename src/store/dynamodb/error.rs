@@ -1,11 +1,11 @@
 //! What the SDK's errors mean to us, and how we say it.
 
 use std::fmt;
-use std::time::Duration;
 
-use aws_sdk_dynamodb::error::{ConnectorError, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
-use crate::store::text::{chain, plain};
+use crate::store::aws::{Answer, Asked};
+use crate::store::text::plain;
 use crate::store::{StoreError, Unavailable};
 
 /// The table we mean, for messages.
@@ -35,19 +35,14 @@ impl Target {
         Self { table: table.to_owned(), region: region.map(plain), endpoint: endpoint.map(plain) }
     }
 
-    /// Who should have answered.
-    fn service(&self) -> String {
-        match (&self.endpoint, &self.region) {
+    /// Who is asked about it.
+    pub(super) fn asked(&self) -> Asked {
+        let service = match (&self.endpoint, &self.region) {
             (Some(endpoint), _) => endpoint.clone(),
             (None, Some(region)) => format!("DynamoDB in {region}"),
             (None, None) => "DynamoDB".to_owned(),
-        }
-    }
-
-    /// No answer came within `timeout`.
-    pub(super) fn silent(&self, timeout: Duration) -> StoreError {
-        let message = format!("{} did not answer within {timeout:?}", self.service());
-        StoreError::Unavailable { kind: Unavailable::Timeout, message }
+        };
+        Asked { service, language: "DynamoDB", resource: self.to_string() }
     }
 
     /// The command that makes a table of the right shape.
@@ -86,68 +81,15 @@ pub(super) fn classify<E: ProvideErrorMetadata + std::error::Error + 'static>(
     action: &str,
     error: &SdkError<E>,
 ) -> StoreError {
-    let unavailable = |kind, message| StoreError::Unavailable { kind, message };
-    let service = target.service();
-    match error {
-        SdkError::ServiceError(answer) => refusal(
-            target,
-            action,
-            answer.raw().status().as_u16(),
-            answer.err().code(),
-            &plain(answer.err().message().unwrap_or_default()),
-        ),
-        SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
-            Some(cause) if cause.is_timeout() => {
-                unavailable(Unavailable::Timeout, format!("{service} did not answer: {}", chain(cause)))
-            }
-            Some(cause) if never_connected(cause) => unavailable(
-                Unavailable::Unreachable,
-                format!("{service} cannot be reached: {}", chain(cause)),
-            ),
-            Some(cause) => unavailable(
-                Unavailable::Failed,
-                format!("the connection to {service} broke before the answer came: {}", chain(cause)),
-            ),
-            None => unavailable(Unavailable::Unreachable, format!("{service}: {}", chain(error))),
-        },
-        SdkError::TimeoutError(_) => {
-            unavailable(Unavailable::Timeout, format!("{service} did not answer in time"))
-        }
-        SdkError::ResponseError(answer) => unavailable(
-            Unavailable::Failed,
-            format!(
-                "{service} answered HTTP {} with something that is not DynamoDB's; check the endpoint",
-                answer.raw().status().as_u16()
-            ),
-        ),
-        // The request could not even be built: an endpoint that is no URI, a header that is none.
-        _ => StoreError::Misconfigured {
-            message: format!("no request can be made to {service}: {}", chain(error)),
-        },
-    }
+    target.asked().explain(error, |error, raw| {
+        let said = plain(error.message().unwrap_or_default());
+        refusal(target, action, &Answer { status: raw.status().as_u16(), code: error.code(), said })
+    })
 }
 
-/// Whether the error came before a single byte of the request went out: refused, no route, no such
-/// host, a TLS handshake that failed.
-fn never_connected(error: &ConnectorError) -> bool {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(cause) = next {
-        // The HTTP client's own word for it; its type is not public here.
-        if cause.to_string().contains("client error (Connect)") {
-            return true;
-        }
-        next = cause.source();
-    }
-    false
-}
-
-/// What an answer with an error in it means. `said` is fit for a message.
-fn refusal(target: &Target, action: &str, status: u16, code: Option<&str>, said: &str) -> StoreError {
-    let service = target.service();
-    let credentials =
-        |expired, advice: &str| StoreError::Credentials { expired, message: format!("{said}; {advice}") };
-    let unavailable = |kind, message| StoreError::Unavailable { kind, message };
-    let told = code.map(plain).unwrap_or_default();
+/// What an answer with an error in it means.
+fn refusal(target: &Target, action: &str, answer: &Answer<'_>) -> StoreError {
+    let Answer { code, said, .. } = answer;
     match code.unwrap_or_default() {
         "ResourceNotFoundException" => StoreError::Misconfigured {
             message: format!(
@@ -155,62 +97,17 @@ fn refusal(target: &Target, action: &str, status: u16, code: Option<&str>, said:
                 target.create_command(&plain(&target.table))
             ),
         },
-        "AccessDenied" | "AccessDeniedException" | "NotAuthorized" | "UnauthorizedOperation" => {
-            StoreError::Credentials {
-                expired: false,
-                message: format!(
-                    "the AWS credentials may not {action} on {target}; allow it in their IAM policy ({said})"
-                ),
+        // Both say that nothing was written because somebody else is writing the same item.
+        code @ ("ReplicatedWriteConflictException" | "TransactionConflictException") => {
+            StoreError::Unavailable {
+                kind: Unavailable::Throttled,
+                message: format!("{target} is being written by others ({code}): {said}"),
             }
         }
-        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => credentials(
-            true,
-            "the AWS credentials have expired: log in again, or let the CI mint ones that live as long as \
-             the run",
-        ),
-        "InvalidSignatureException" | "SignatureDoesNotMatch" => credentials(
-            false,
-            "DynamoDB does not accept the AWS credentials' signature: check the secret key and this \
-             machine's clock",
-        ),
-        "UnrecognizedClientException"
-        | "InvalidClientTokenId"
-        | "InvalidAccessKeyId"
-        | "MissingAuthenticationToken"
-        | "MissingAuthenticationTokenException"
-        | "IncompleteSignature"
-        | "IncompleteSignatureException" => credentials(
-            false,
-            "DynamoDB does not know the AWS credentials: check the access key, the session token and the \
-             region",
-        ),
-        "Throttling"
-        | "ThrottlingException"
-        | "ThrottledException"
-        | "ProvisionedThroughputExceededException"
-        | "RequestLimitExceeded"
-        | "TooManyRequestsException" => {
-            unavailable(Unavailable::Throttled, format!("{target} asks to slow down ({told}): {said}"))
-        }
-        // Both say that nothing was written because somebody else is writing the same item.
-        "ReplicatedWriteConflictException" | "TransactionConflictException" => unavailable(
-            Unavailable::Throttled,
-            format!("{target} is being written by others ({told}): {said}"),
-        ),
         "ValidationException" => StoreError::Misconfigured {
             message: format!("{target} does not accept the request; check --table: {said}"),
         },
-        "" => unavailable(
-            Unavailable::Failed,
-            format!("{service} answered HTTP {status} without saying why; check that it is DynamoDB"),
-        ),
-        _ if status >= 500 => {
-            unavailable(Unavailable::Failed, format!("{service} failed with HTTP {status} ({told}): {said}"))
-        }
-        _ => unavailable(
-            Unavailable::Failed,
-            format!("{service} turned {action} away with HTTP {status} ({told}): {said}"),
-        ),
+        _ => target.asked().refused(action, answer),
     }
 }
 
@@ -220,7 +117,8 @@ mod tests {
 
     fn answer(status: u16, code: &str) -> StoreError {
         let target = Target::new("locks", Some("eu-west-1"), None);
-        refusal(&target, "dynamodb:PutItem", status, Some(code), "the service's words")
+        let said = "the service's words".to_owned();
+        refusal(&target, "dynamodb:PutItem", &Answer { status, code: Some(code), said })
     }
 
     #[test]

@@ -8,9 +8,10 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure};
 
 use super::item::{self, Item};
-use super::table::{DynamoStore, bad};
+use super::table::DynamoStore;
 use crate::clock::SystemClock;
 use crate::lease::{Found, LockName, PastRun, Teller};
+use crate::store::codec::bad;
 use crate::store::{StoreError, StoreResult, Unavailable};
 
 /// The most items that one request may ask for.

@@ -18,8 +18,9 @@ use super::error::{self as errors, Target};
 use super::item::{self, Item};
 use super::shape;
 use crate::lease::KEY_PREFIX;
-use crate::lease::{Found, LockName, PastRun, Record, RecordError, Stamp};
+use crate::lease::{Found, LockName, PastRun, Record, Stamp};
 use crate::store::aws::{Keys, Service, link};
+use crate::store::codec::bad;
 use crate::store::{Listed, Store, StoreError, StoreResult, Swap, Watch};
 
 /// How long an operator's request may take; those of the protocol say it themselves.
@@ -58,7 +59,7 @@ impl DynamoStore {
         request: impl Future<Output = Result<T, SdkError<E>>>,
     ) -> StoreResult<Result<T, SdkError<E>>> {
         self.keys.ensure().await?;
-        tokio::time::timeout(timeout, request).await.map_err(|_| self.target.silent(timeout))
+        tokio::time::timeout(timeout, request).await.map_err(|_| self.target.asked().silent(timeout))
     }
 
     /// What a failed request means.
@@ -95,10 +96,6 @@ impl DynamoStore {
 
 fn decode(name: &LockName, found: Item) -> StoreResult<Record> {
     item::from_item(found).map_err(|error| bad(name, error))
-}
-
-pub(super) fn bad(name: &LockName, error: RecordError) -> StoreError {
-    StoreError::BadRecord { lock: name.as_str().to_owned(), error }
 }
 
 #[async_trait]

@@ -23,11 +23,10 @@ use super::watch;
 use crate::clock::SystemClock;
 use crate::lease::KEY_PREFIX;
 use crate::lease::{Found, Instant, LockName, PastRun, Record, RecordError, Stamp};
+use crate::store::codec::{KEY, bad, decode, encode};
 use crate::store::text::chain;
 use crate::store::{Listed, Store, StoreError, StoreResult, Swap, Unavailable, Watch};
 
-/// The key's field in a file, as in a DynamoDB item.
-const KEY: &str = "LockID";
 /// How long an operator's request may take; those of the protocol say it themselves.
 const OPERATOR_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest wait before the write lock is tried again. A write holds it for milliseconds.
@@ -175,26 +174,6 @@ impl Shared {
             [Some(name.as_str()), lock_id.as_deref()].into_iter().flatten().any(|id| id.contains('#'));
         (!history).then_some(Listed { name, record })
     }
-}
-
-fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
-    let value = serde_json::from_slice(bytes).map_err(|error| RecordError::Rubbish(error.to_string()))?;
-    Record::from_json(value)
-}
-
-fn encode(name: &LockName, record: &Record) -> Result<Vec<u8>, RecordError> {
-    let rubbish = |error: serde_json::Error| RecordError::Rubbish(error.to_string());
-    let mut value = serde_json::to_value(record).map_err(rubbish)?;
-    if let Some(fields) = value.as_object_mut() {
-        fields.insert(KEY.to_owned(), Value::String(name.key()));
-    }
-    let mut bytes = serde_json::to_vec(&value).map_err(rubbish)?;
-    bytes.push(b'\n');
-    Ok(bytes)
-}
-
-fn bad(name: &LockName, error: RecordError) -> StoreError {
-    StoreError::BadRecord { lock: name.as_str().to_owned(), error }
 }
 
 #[async_trait]

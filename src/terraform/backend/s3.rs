@@ -1,6 +1,7 @@
 //! The `s3` backend: a state object in a bucket, and beside it a table or an object for its lock.
 
-use serde_json::{Map, Value};
+use super::Settings;
+use super::path::join;
 
 /// Where the states of other workspaces lie, if nothing else is said.
 const WORKSPACE_PREFIX: &str = "env:";
@@ -33,29 +34,21 @@ pub struct S3 {
 }
 
 impl S3 {
-    /// From the backend's arguments by name, as the data directory and HCL hold them. `None`
-    /// without a bucket and a key, which Terraform cannot do without either.
-    pub fn from_settings(settings: &Map<String, Value>) -> Option<Self> {
-        let nested = |outer: &str, inner: &str| {
-            let block = settings.get(outer)?;
-            // A block is a list of objects in older data directories.
-            let block = block.as_array().map_or(block, |list| list.first().unwrap_or(&Value::Null));
-            text(block.get(inner))
-        };
-        let plain = |name: &str| text(settings.get(name));
-        let truth = |name: &str| settings.get(name).is_some_and(is_true);
+    /// `None` without a bucket and a key, which Terraform cannot do without either.
+    pub fn from_settings(settings: &Settings) -> Option<Self> {
+        let text = |name: &str| settings.text(name).map(str::to_owned);
         Some(Self {
-            bucket: plain("bucket")?,
-            key: plain("key")?,
-            workspace_key_prefix: plain("workspace_key_prefix"),
-            region: plain("region"),
-            dynamodb_table: plain("dynamodb_table"),
-            use_lockfile: truth("use_lockfile"),
-            s3_endpoint: nested("endpoints", "s3").or_else(|| plain("endpoint")),
-            dynamodb_endpoint: nested("endpoints", "dynamodb").or_else(|| plain("dynamodb_endpoint")),
-            path_style: truth("use_path_style") || truth("force_path_style"),
-            profile: plain("profile"),
-            role_arn: nested("assume_role", "role_arn").or_else(|| plain("role_arn")),
+            bucket: text("bucket")?,
+            key: text("key")?,
+            workspace_key_prefix: settings.given("workspace_key_prefix").map(str::to_owned),
+            region: text("region"),
+            dynamodb_table: text("dynamodb_table"),
+            use_lockfile: settings.is_on("use_lockfile"),
+            s3_endpoint: text("endpoints.s3").or_else(|| text("endpoint")),
+            dynamodb_endpoint: text("endpoints.dynamodb").or_else(|| text("dynamodb_endpoint")),
+            path_style: settings.is_on("use_path_style") || settings.is_on("force_path_style"),
+            profile: text("profile"),
+            role_arn: text("assume_role.role_arn").or_else(|| text("role_arn")),
         })
     }
 
@@ -65,7 +58,7 @@ impl S3 {
             return self.key.clone();
         }
         let prefix = self.workspace_key_prefix.as_deref().unwrap_or(WORKSPACE_PREFIX);
-        format!("{prefix}/{workspace}/{}", self.key)
+        join(&[prefix, workspace, &self.key])
     }
 
     /// `<bucket>/<key>`: `LockID` of Terraform's own lock item, and the name of our lock.
@@ -74,20 +67,15 @@ impl S3 {
     }
 }
 
-fn text(value: Option<&Value>) -> Option<String> {
-    value?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
-}
-
-fn is_true(value: &Value) -> bool {
-    value.as_bool() == Some(true) || value.as_str() == Some("true")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn read(json: &str) -> Option<S3> {
-        S3::from_settings(serde_json::from_str::<Value>(json).unwrap().as_object().unwrap())
+        let mut settings = Settings::default();
+        let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json).unwrap();
+        fields.into_iter().for_each(|(name, value)| settings.set(&name, Some(value), "x"));
+        S3::from_settings(&settings)
     }
 
     #[test]
@@ -97,6 +85,11 @@ mod tests {
         assert_eq!(s3.state_path("dev"), "b/env:/dev/a/terraform.tfstate");
         s3.workspace_key_prefix = Some("ws".into());
         assert_eq!(s3.state_key("dev"), "ws/dev/a/terraform.tfstate");
+        s3.workspace_key_prefix = Some(String::new());
+        assert_eq!(s3.state_key("dev"), "dev/a/terraform.tfstate");
+        // The key of the default workspace is taken as it is, those of others are cleaned.
+        s3.key = "a//./k".into();
+        assert_eq!((s3.state_key("default").as_str(), s3.state_key("dev").as_str()), ("a//./k", "dev/a/k"));
     }
 
     #[test]

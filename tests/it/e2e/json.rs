@@ -50,6 +50,7 @@ fn a_run_tells_its_course_in_order(locks: &Locks) {
     let of = |kind: &str| &lines[place(kind)];
     assert_eq!(of("lock_acquired")["lock"], "e2e");
     assert_eq!(of("lock_acquired")["generation"], locks.free_record()["generation"]);
+    assert_eq!(of("lock_acquired")["session"], locks.free_record()["last"]["session"]);
     let argv = ["terraform", "apply", "-input=false", "-json", "-auto-approve"];
     assert_eq!(of("child_started")["argv"], serde_json::json!(argv));
     assert_eq!(of("child_exited")["code"], 0);
@@ -140,4 +141,8 @@ fn a_waiter_is_named_to_programs() {
     let waiting = lines.iter().find(|line| line["type"] == "lock_waiting").unwrap();
     assert_eq!(waiting["position"], 1);
     assert_eq!(waiting["holder"]["command"], "cat");
+    // Ours, which a clean-up after us may take out; not the holder's.
+    let acquired = lines.iter().find(|line| line["type"] == "lock_acquired").unwrap();
+    assert_eq!(waiting["session"], acquired["session"]);
+    assert_ne!(waiting["session"], waiting["holder"]["session"]);
 }
