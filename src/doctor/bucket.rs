@@ -5,7 +5,7 @@ use crate::inventory::{Bucket, Fact, Fault, Versioning};
 
 /// A bucket and how it is reached.
 #[derive(Debug, Clone, Copy)]
-pub struct Case<'a> {
+pub(super) struct Case<'a> {
     /// Its name.
     pub name: &'a str,
     /// The region that it was asked for in.
@@ -19,7 +19,7 @@ pub struct Case<'a> {
 }
 
 /// Every check of the bucket.
-pub fn check(case: Case<'_>) -> Vec<Finding> {
+pub(super) fn check(case: Case<'_>) -> Vec<Finding> {
     let mut findings = exists(case);
     if let Some(Fault::Missing | Fault::Elsewhere(_) | Fault::Failed(_)) = case.bucket.region.fault() {
         return findings;

@@ -12,7 +12,7 @@ const NOTICED: Duration = Duration::from_secs(60);
 const REFUSED: Duration = Duration::from_secs(5 * 60);
 
 /// Compares. `None`: no answer came that tells its time.
-pub fn check(time: Option<ServerTime>) -> Vec<Finding> {
+pub(super) fn check(time: Option<ServerTime>) -> Vec<Finding> {
     let Some(ServerTime { theirs, ours }) = time else { return Vec::new() };
     let off = ours.duration_since(theirs);
     let length = off.unsigned_abs();

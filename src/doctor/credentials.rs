@@ -10,7 +10,7 @@ use crate::store::StoreError;
 
 /// The credentials that the lock is kept with.
 #[derive(Debug, Clone)]
-pub struct Keys {
+pub(super) struct Keys {
     /// Where they come from, in words.
     pub source: String,
     /// When the present ones expire, or why there are none. Where they come from gives new ones by
@@ -22,7 +22,7 @@ pub struct Keys {
 
 /// What was found out.
 #[derive(Debug, Clone)]
-pub struct Case<'a> {
+pub(super) struct Case<'a> {
     /// Those of the lock's store; `None` where it needs none.
     pub ours: Option<&'a Keys>,
     /// Those that the child will find; `None` where nothing speaks of AWS.
@@ -36,7 +36,7 @@ pub struct Case<'a> {
 }
 
 /// Every check of them.
-pub fn check(case: &Case<'_>) -> Vec<Finding> {
+pub(super) fn check(case: &Case<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(case.ours.map(|keys| ours(case, keys)));
     findings.extend(case.childs.map(|outlook| childs(case, outlook)));

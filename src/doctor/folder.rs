@@ -6,7 +6,7 @@ use super::finding::{Area, Finding};
 
 /// What was found out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Folder {
+pub(super) struct Folder {
     /// The folder.
     pub dir: PathBuf,
     /// It is there; else the first run makes it.
@@ -20,7 +20,7 @@ pub struct Folder {
 }
 
 /// Every check of it. `ci`: other machines run the same.
-pub fn check(folder: &Folder, ci: bool) -> Vec<Finding> {
+pub(super) fn check(folder: &Folder, ci: bool) -> Vec<Finding> {
     let area = Area::Store;
     let dir = folder.dir.to_string_lossy();
     let elsewhere = "give a folder that you own, on a disk of this machine, with --local-dir DIR";

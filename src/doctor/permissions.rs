@@ -9,7 +9,7 @@ use crate::inventory::Fault;
 
 /// Who needs a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
+pub(super) enum Need {
     /// Every run: without it none can work.
     Run,
     /// Terraform itself, in every run.
@@ -20,7 +20,7 @@ pub enum Need {
 
 /// What came of a try.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub(super) enum Outcome {
     /// It is allowed.
     Allowed,
     /// It is not; the service's words.
@@ -33,7 +33,7 @@ pub enum Outcome {
 
 /// A call that was tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Try {
+pub(super) struct Try {
     /// Its name in IAM policies.
     pub action: &'static str,
     /// What it was tried on: `item tfguard:prod of table locks`.
@@ -66,7 +66,7 @@ impl Outcome {
 }
 
 /// A finding for each try that says something.
-pub fn check(tries: &[Try]) -> Vec<Finding> {
+pub(super) fn check(tries: &[Try]) -> Vec<Finding> {
     tries.iter().filter_map(finding).collect()
 }
 

@@ -11,7 +11,7 @@ use crate::supervisor::party;
 
 /// A lock as it was found.
 #[derive(Debug, Clone, Copy)]
-pub struct Case<'a> {
+pub(super) struct Case<'a> {
     /// The lock.
     pub lock: &'a LockName,
     /// The options that name it in its store, for a shell.
@@ -23,7 +23,7 @@ pub struct Case<'a> {
 }
 
 /// Every check of it.
-pub fn check(case: Case<'_>) -> Vec<Finding> {
+pub(super) fn check(case: Case<'_>) -> Vec<Finding> {
     let (area, lock) = (Area::Lock, case.lock);
     let name = |finding: Finding| finding.with("lock", lock.as_str());
     let record = match case.record {

@@ -9,7 +9,7 @@ use crate::terraform::lock_info::LockInfo;
 
 /// Terraform's own lock, where there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StateLock {
+pub(super) struct StateLock {
     /// Where it is: `item … of table …`, `object …`.
     pub place: String,
     /// Whose it is; `None`: what stands there is not the lock of a Terraform.
@@ -18,7 +18,7 @@ pub struct StateLock {
 
 /// The digest that Terraform keeps in its table, and the state that it is of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Digest {
+pub(super) struct Digest {
     /// What stands in the table, in hexadecimal.
     pub expected: String,
     /// The MD5 of the state object; `None`: there is no object, or nothing is in it.
@@ -29,7 +29,7 @@ pub struct Digest {
 
 /// What was found out.
 #[derive(Debug, Clone)]
-pub struct Case<'a> {
+pub(super) struct Case<'a> {
     /// `<bucket>/<key>`
     pub path: &'a str,
     /// Its own lock, one for each place that it may have.
@@ -47,7 +47,7 @@ pub struct Case<'a> {
 }
 
 /// Every check of it.
-pub fn check(case: &Case<'_>) -> Vec<Finding> {
+pub(super) fn check(case: &Case<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = case.locks.iter().map(|lock| state_lock(case, lock)).collect();
     if findings.is_empty() {
         findings.push(Finding::ok("state-lock", Area::State, "Terraform's own lock on the state is free"));

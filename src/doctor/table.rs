@@ -11,7 +11,7 @@ const ENOUGH: (u64, u64) = (10, 5);
 
 /// A table and how it is reached.
 #[derive(Debug, Clone, Copy)]
-pub struct Case<'a> {
+pub(super) struct Case<'a> {
     /// Its name.
     pub name: &'a str,
     /// The region that it was asked for in.
@@ -25,7 +25,7 @@ pub struct Case<'a> {
 }
 
 /// Every check of the table that locks live in.
-pub fn check(case: Case<'_>) -> Vec<Finding> {
+pub(super) fn check(case: Case<'_>) -> Vec<Finding> {
     let mut findings = exists(case, Area::Store, "table-exists");
     let Some(description) = case.table.description.known() else { return findings };
     findings.extend(key(case, description, Area::Store, "table-key"));
@@ -38,7 +38,7 @@ pub fn check(case: Case<'_>) -> Vec<Finding> {
 }
 
 /// The checks of a table that only Terraform uses, for its own lock.
-pub fn check_terraforms(case: Case<'_>) -> Vec<Finding> {
+pub(super) fn check_terraforms(case: Case<'_>) -> Vec<Finding> {
     let mut findings = exists(case, Area::State, "state-table-exists");
     if let Some(description) = case.table.description.known() {
         findings.extend(key(case, description, Area::State, "state-table-key"));
@@ -131,7 +131,7 @@ fn key(case: Case<'_>, description: &Description, area: Area, id: &'static str) 
 }
 
 /// What follows from a key that DynamoDB refuses, where the table may not be described.
-pub fn refused_key(name: &str, said: &str) -> Finding {
+pub(super) fn refused_key(name: &str, said: &str) -> Finding {
     Finding::error("table-key", Area::Store, format!("table {name} does not take the key of a lock: {said}"))
         .why("its key has to be LockID, a string, without a sort key; every request fails")
         .cure("tfguard setup --table NAME, and name it with --table")

@@ -15,7 +15,7 @@ const DEPRECATION: (u32, u32, u32) = (1, 11, 0);
 
 /// What was found out.
 #[derive(Debug, Clone, Copy)]
-pub struct Case<'a> {
+pub(super) struct Case<'a> {
     /// Where it is, or why it cannot be run.
     pub found: &'a Result<PathBuf, String>,
     /// What it is, or why that is not known.
@@ -27,7 +27,7 @@ pub struct Case<'a> {
 }
 
 /// Every check of it.
-pub fn check(case: Case<'_>) -> Vec<Finding> {
+pub(super) fn check(case: Case<'_>) -> Vec<Finding> {
     let area = Area::Terraform;
     let path = match case.found {
         Ok(path) => path.to_string_lossy(),

@@ -3,9 +3,9 @@
 use std::process::Command;
 
 use tfguard::inventory::{
-    Bucket, BucketPlace, Capacity, DynamoClient, Fact, Fault, S3Client, Table, TimeToLive, Versioning,
+    Bucket, Capacity, DynamoClient, Fact, Fault, S3Client, Table, TimeToLive, Versioning,
 };
-use tfguard::store::Access;
+use tfguard::store::{Access, S3Config};
 
 use super::support::dynamo::{Engine, Shape};
 use super::support::isolated::{block_on, isolated};

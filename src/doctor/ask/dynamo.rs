@@ -24,7 +24,7 @@ const COLLECTABLE: &str = "1";
 
 /// Whether an engine heeds the condition of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Conditions {
+pub(in crate::doctor) enum Conditions {
     /// It does.
     Heeded,
     /// It wrote what it should not have.
@@ -34,16 +34,16 @@ pub(super) enum Conditions {
 }
 
 /// What came of looking at a table.
-pub(super) struct Asked {
-    pub(super) table: Table,
-    pub(super) tries: Vec<Try>,
-    pub(super) conditions: Conditions,
+pub(in crate::doctor) struct Asked {
+    pub(in crate::doctor) table: Table,
+    pub(in crate::doctor) tries: Vec<Try>,
+    pub(in crate::doctor) conditions: Conditions,
     /// What the service says of our key, where it does not take it.
-    pub(super) key_refused: Option<String>,
+    pub(in crate::doctor) key_refused: Option<String>,
 }
 
 /// Looks at the table that `locks` live in.
-pub(super) async fn lock_table(client: &DynamoClient, table: &str, locks: &[LockName]) -> Asked {
+pub(in crate::doctor) async fn lock_table(client: &DynamoClient, table: &str, locks: &[LockName]) -> Asked {
     let (description, conditions) =
         tokio::join!(Table::read(client, table), conditions(client, table, "tfguard:doctor#probe"));
     let mut tries = Vec::new();
@@ -85,14 +85,14 @@ pub(super) async fn lock_table(client: &DynamoClient, table: &str, locks: &[Lock
 
 /// What Terraform itself needs of the table of its lock on the state at `path`; and the digest of
 /// the state and the lock, as they stand there.
-pub(super) struct StateItems {
-    pub(super) tries: Vec<Try>,
-    pub(super) digest: Option<String>,
-    pub(super) lock: Option<String>,
+pub(in crate::doctor) struct StateItems {
+    pub(in crate::doctor) tries: Vec<Try>,
+    pub(in crate::doctor) digest: Option<String>,
+    pub(in crate::doctor) lock: Option<String>,
 }
 
 /// Looks at the table of Terraform's own lock on the state at `path`.
-pub(super) async fn state_table(client: &DynamoClient, table: &str, path: &str) -> StateItems {
+pub(in crate::doctor) async fn state_table(client: &DynamoClient, table: &str, path: &str) -> StateItems {
     let conditions = conditions(client, table, "tfguard:doctor#probe").await;
     let md5 = format!("{path}-md5");
     let (read, digest, written, digested, deleted) = tokio::join!(

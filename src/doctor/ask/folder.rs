@@ -11,7 +11,7 @@ use crate::doctor::folder::Folder;
 
 /// Looks at `dir`. A file is made in it and removed again, to see whether that and a lock on it
 /// work; a folder that is not there is not made.
-pub(super) fn look(dir: &Path) -> Folder {
+pub(in crate::doctor) fn look(dir: &Path) -> Folder {
     let exists = dir.exists();
     let nearest = dir.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
     let (unwritable, locks_work) = if exists { try_file(dir) } else { (may_create(nearest), None) };

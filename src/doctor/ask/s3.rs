@@ -11,6 +11,8 @@
 //! where it is not, no delete marker). Others are known to ignore it, and no harmless try can tell:
 //! on an endpoint that is not AWS's own it is never sent.
 
+use std::time::Duration;
+
 use aws_sdk_s3::primitives::ByteStream;
 use jiff::Timestamp;
 use md5::{Digest as _, Md5};
@@ -18,6 +20,8 @@ use md5::{Digest as _, Md5};
 use super::is_aws;
 use crate::doctor::permissions::{Need, Outcome, Try};
 use crate::inventory::{Bucket, Fault, S3Client};
+use crate::lease::LockName;
+use crate::store::s3::key;
 use crate::terraform::backend::S3;
 
 /// An ETag that no object has.
@@ -26,30 +30,42 @@ const NO_ETAG: &str = "\"00000000000000000000000000000000\"";
 const BODY: &[u8] = b"tfguard doctor";
 /// The MD5 of nothing, which is not the body's.
 const OTHER_MD5: &str = "1B2M2Y8AsgTpgAmY7PhCfg==";
+/// Why a PUT is not tried where a guarded one went through.
+const IGNORED: &str = "this endpoint ignores the conditions of writes";
+/// How long a body may take to come.
+const BODY_BOUND: Duration = Duration::from_secs(10);
 /// A larger state is not fetched to compare its digest.
 const MOST: i64 = 128 * 1024 * 1024;
 /// A larger object is no lock.
 const MOST_LOCK: i64 = 64 * 1024;
 
 /// What came of looking at the state's bucket.
-pub(super) struct Asked {
-    pub(super) bucket: Bucket,
-    pub(super) tries: Vec<Try>,
-    pub(super) object: Option<Object>,
+pub(in crate::doctor) struct Asked {
+    pub(in crate::doctor) bucket: Bucket,
+    pub(in crate::doctor) tries: Vec<Try>,
+    pub(in crate::doctor) object: Option<Object>,
     /// The content of the lock object, where there is one.
-    pub(super) lock: Option<String>,
+    pub(in crate::doctor) lock: Option<String>,
+}
+
+/// What came of looking at the bucket that locks live in.
+pub(in crate::doctor) struct OfLocks {
+    pub(in crate::doctor) bucket: Bucket,
+    pub(in crate::doctor) tries: Vec<Try>,
+    /// A write went through that should not have.
+    pub(in crate::doctor) ignores_conditions: bool,
 }
 
 /// The state object, as far as it was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Object {
+pub(in crate::doctor) struct Object {
     /// MD5 of the content, in hexadecimal; `None`: there is no object, or nothing is in it.
-    pub(super) md5: Option<String>,
-    pub(super) written: Option<Timestamp>,
+    pub(in crate::doctor) md5: Option<String>,
+    pub(in crate::doctor) written: Option<Timestamp>,
 }
 
 /// Looks at the bucket of `backend`, for the state of `workspace`.
-pub(super) async fn state_bucket(client: &S3Client, backend: &S3, workspace: &str) -> Asked {
+pub(in crate::doctor) async fn state_bucket(client: &S3Client, backend: &S3, workspace: &str) -> Asked {
     let bucket = Bucket::read(client, &backend.bucket).await;
     if let Some(Fault::Missing | Fault::Elsewhere(_) | Fault::Failed(_)) = bucket.region.fault() {
         return Asked { bucket, tries: Vec::new(), object: None, lock: None };
@@ -95,6 +111,47 @@ pub(super) async fn state_bucket(client: &S3Client, backend: &S3, workspace: &st
     Asked { bucket, tries, object, lock }
 }
 
+/// Looks at the bucket that `locks` live in.
+pub(in crate::doctor) async fn lock_bucket(client: &S3Client, bucket: &str, locks: &[LockName]) -> OfLocks {
+    let facts = Bucket::read(client, bucket).await;
+    let mut asked = OfLocks { bucket: facts, tries: Vec::new(), ignores_conditions: false };
+    if let Some(Fault::Missing | Fault::Elsewhere(_) | Fault::Failed(_)) = asked.bucket.region.fault() {
+        return asked;
+    }
+    let on = |key: &str| format!("object {key} of bucket {bucket}");
+    for lock in locks {
+        let key = key::object(bucket, lock);
+        let run = key::run(lock, 0);
+        let guarded = guarded(client, bucket, &key).await;
+        asked.ignores_conditions |= guarded.as_ref().is_err_and(|why| why == IGNORED);
+        let (read, written, run_read, run_written, deleted) = tokio::join!(
+            content(client, bucket, &key, MOST_LOCK),
+            put(client, bucket, &key, &guarded),
+            content(client, bucket, &run, MOST_LOCK),
+            put(client, bucket, &run, &guarded),
+            delete(client, bucket, &key),
+        );
+        let unlock = Need::Also("unlock of a record that is damaged");
+        for (action, on, need, outcome) in [
+            ("s3:GetObject", on(&key), Need::Run, Outcome::of_object(&read)),
+            ("s3:PutObject", on(&key), Need::Run, written),
+            ("s3:GetObject", on(&run), Need::Also("history"), Outcome::of_object(&run_read)),
+            ("s3:PutObject", on(&run), Need::Also("history"), run_written),
+            ("s3:DeleteObject", on(&key), unlock, deleted),
+        ] {
+            asked.tries.push(Try { action, on, need, outcome });
+        }
+    }
+    let listed = list(client, bucket, "").await;
+    asked.tries.push(Try {
+        action: "s3:ListBucket",
+        on: format!("bucket {bucket}"),
+        need: Need::Also("status --all"),
+        outcome: Outcome::of_object(&listed),
+    });
+    asked
+}
+
 /// The state; `None` inside where it is too large to be fetched.
 async fn state(client: &S3Client, bucket: &str, key: &str) -> Result<Option<Object>, Fault> {
     match content(client, bucket, key, MOST).await {
@@ -102,7 +159,7 @@ async fn state(client: &S3Client, bucket: &str, key: &str) -> Result<Option<Obje
             let hex: String = Md5::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
             Ok(Some(Object { md5: (!bytes.is_empty()).then_some(hex), written }))
         }
-        // What stands in for "too large".
+        // Too large, or not whole.
         Err(Fault::Invalid(_)) => Ok(None),
         Err(fault) => Err(fault),
     }
@@ -119,8 +176,11 @@ async fn content(
         return Err(Fault::Invalid(format!("it has more than {most} bytes")));
     }
     let written = answer.last_modified.and_then(|at| Timestamp::from_second(at.secs()).ok());
-    let body = answer.body.collect().await.map_err(|_| Fault::Invalid("its body broke off".to_owned()))?;
-    Ok((body.to_vec(), written))
+    let body = tokio::time::timeout(BODY_BOUND, answer.body.collect()).await;
+    match body {
+        Ok(Ok(body)) => Ok((body.to_vec(), written)),
+        _ => Err(Fault::Invalid("its body did not come whole".to_owned())),
+    }
 }
 
 async fn list(client: &S3Client, bucket: &str, prefix: &str) -> Result<(), Fault> {
@@ -139,7 +199,7 @@ async fn guarded(client: &S3Client, bucket: &str, key: &str) -> Result<(), Strin
         Ok(()) => {
             let request = client.sdk.delete_object().bucket(bucket).key(&probe);
             let _ = client.ask("s3:DeleteObject", request.send()).await;
-            Err("this endpoint ignores the conditions of writes".to_owned())
+            Err(IGNORED.to_owned())
         }
         Err(fault) => Err(format!("whether this endpoint heeds conditions is not known: {}", fault.text())),
     }

@@ -20,7 +20,7 @@ const MOST: u64 = 64 * 1024;
 ///
 /// # Errors
 /// A clause that says what went wrong.
-pub(super) async fn version(program: &Path, dir: &Path) -> Result<Version, String> {
+pub(in crate::doctor) async fn version(program: &Path, dir: &Path) -> Result<Version, String> {
     let mut command = Command::new(program);
     // A group of its own: a Ctrl-C is for us to hear.
     command.arg("version").current_dir(dir).process_group(0);
