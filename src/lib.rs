@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod error;
 pub mod escape;
 pub mod guardian;
+pub mod history;
 pub mod identity;
 pub mod inventory;
 pub mod lease;
