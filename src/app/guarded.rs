@@ -89,7 +89,7 @@ async fn plan(
             (init, tool.step(config, *command, args, terminal)?)
         }
         Action::Exec { argv } => (None, exec(argv, cwd)?),
-        Action::Status { .. } | Action::History { .. } | Action::Unlock { .. } => {
+        Action::Status { .. } | Action::History { .. } | Action::Doctor { .. } | Action::Unlock { .. } => {
             return Err(Error::Bug("a command without a child was to be supervised".into()));
         }
     };
@@ -173,9 +173,7 @@ struct Tool {
 
 impl Tool {
     fn find(config: &Config, dir: &Path) -> Result<Self, Error> {
-        let cwd = std::env::current_dir().unwrap_or_else(|_| dir.to_path_buf());
-        let program = find::terraform(config.terraform_bin.as_deref(), &search(&cwd))?;
-        Ok(Self { program, dir: dir.to_path_buf() })
+        Ok(Self { program: find_terraform(config)?, dir: dir.to_path_buf() })
     }
 
     /// `interactive`: it has a terminal to ask at. A step that the user did not ask for has none.
@@ -231,6 +229,12 @@ fn exec(argv: &[OsString], dir: &Path) -> Result<Step, Error> {
         target: Aim::Group,
         interactive: true,
     })
+}
+
+/// The Terraform to run.
+pub(super) fn find_terraform(config: &Config) -> Result<PathBuf, Error> {
+    let cwd = std::env::current_dir().unwrap_or_else(|_| config.directory.clone());
+    find::terraform(config.terraform_bin.as_deref(), &search(&cwd))
 }
 
 fn search(base: &Path) -> Search<'_> {

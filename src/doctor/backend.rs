@@ -28,12 +28,18 @@ pub(super) fn check(case: Case<'_>) -> Vec<Finding> {
         );
     }
     findings.push(match &directory.backend {
-        Backend::None => Finding::ok("backend", area, "no backend is written: the state is a file in the directory"),
+        Backend::None => {
+            Finding::ok("backend", area, "no backend is written: the state is a file in the directory")
+        }
         Backend::Type(name) => Finding::ok("backend", area, format!("the backend is {name}")),
-        Backend::Cloud => Finding::ok("backend", area, "the backend is HCP Terraform or Terraform Enterprise"),
-        Backend::Unreadable(cause) => Finding::error("backend", area, format!("the backend is not known: {cause}"))
-            .why("without it neither Terraform nor tfguard knows where the state is")
-            .cure("mend that file, then terraform init"),
+        Backend::Cloud => {
+            Finding::ok("backend", area, "the backend is HCP Terraform or Terraform Enterprise")
+        }
+        Backend::Unreadable(cause) => {
+            Finding::error("backend", area, format!("the backend is not known: {cause}"))
+                .why("without it neither Terraform nor tfguard knows where the state is")
+                .cure("mend that file, then terraform init")
+        }
     });
     if let Some(why) = case.undecided {
         findings.push(
@@ -60,10 +66,14 @@ fn initialised(directory: &Directory) -> Option<Finding> {
                 // What cannot be read may be anything.
                 None if !directory.complete => None,
                 None if initialised.is_local() => None,
-                None => Some((true, format!("{} is set up here, and none is written any more", initialised.kind))),
+                None => {
+                    Some((true, format!("{} is set up here, and none is written any more", initialised.kind)))
+                }
             };
             Some(match differs {
-                None => Finding::ok("backend-initialised", area, format!("{} is set up here", initialised.kind)),
+                None => {
+                    Finding::ok("backend-initialised", area, format!("{} is set up here", initialised.kind))
+                }
                 Some((certain, what)) => changed(certain, &what),
             })
         }

@@ -77,9 +77,9 @@ fn elsewhere(case: Case<'_>, region: Option<&str>) -> Finding {
     )
     .why("S3 redirects every request, which neither Terraform nor tfguard follows")
     .cure(match region {
-        Some(region) if case.state => format!(
-            "set region = \"{region}\" in the backend block, then terraform init -reconfigure"
-        ),
+        Some(region) if case.state => {
+            format!("set region = \"{region}\" in the backend block, then terraform init -reconfigure")
+        }
         Some(region) => format!("give --region {region}"),
         None => case.aws("get-bucket-location", &[]),
     })
@@ -107,17 +107,19 @@ fn versioning(case: Case<'_>) -> Finding {
 fn encryption(case: Case<'_>) -> Finding {
     let (id, area) = ("bucket-encryption", case.area());
     match &case.bucket.encryption {
-        Fact::Known(Some(how)) => {
-            Finding::ok(id, area, format!("the state is encrypted by default ({how})")).with("algorithm", how.as_str())
-        }
+        Fact::Known(Some(how)) => Finding::ok(id, area, format!("the state is encrypted by default ({how})"))
+            .with("algorithm", how.as_str()),
         Fact::Known(None) => {
-            let by_default = r#"{"Rules":[{"ApplyServerSideEncryptionByDefault":{"SSEAlgorithm":"AES256"}}]}"#;
+            let by_default =
+                r#"{"Rules":[{"ApplyServerSideEncryptionByDefault":{"SSEAlgorithm":"AES256"}}]}"#;
             Finding::warning(id, area, format!("bucket {} has no default encryption", case.name))
                 .why("a state holds secrets in plain text: who gets at the disk can read them")
-                .cure(case.aws(
-                    "put-bucket-encryption",
-                    &["--server-side-encryption-configuration", by_default],
-                ))
+                .cure(
+                    case.aws(
+                        "put-bucket-encryption",
+                        &["--server-side-encryption-configuration", by_default],
+                    ),
+                )
         }
         Fact::Untold(fault) => unchecked(id, area, "the default encryption", fault),
     }
@@ -132,10 +134,7 @@ fn public_access(case: Case<'_>) -> Finding {
                        RestrictPublicBuckets=true";
             let finding =
                 Finding::info(id, area, format!("bucket {} itself does not block public access", case.name))
-                    .cure(case.aws(
-                        "put-public-access-block",
-                        &["--public-access-block-configuration", all],
-                    ));
+                    .cure(case.aws("put-public-access-block", &["--public-access-block-configuration", all]));
             finding.why(
                 "unless the account blocks it, one wrong policy makes all that is in it readable by everybody",
             )
@@ -180,7 +179,11 @@ mod tests {
             ("bucket-region", Error, Bucket { region: Fact::Known("us-east-1".into()), ..good() }),
             ("bucket-region", Error, Bucket { region: Fact::Untold(Fault::Elsewhere(None)), ..good() }),
             ("bucket-versioning", Warning, Bucket { versioning: Fact::Known(Versioning::Off), ..good() }),
-            ("bucket-versioning", Warning, Bucket { versioning: Fact::Known(Versioning::Suspended), ..good() }),
+            (
+                "bucket-versioning",
+                Warning,
+                Bucket { versioning: Fact::Known(Versioning::Suspended), ..good() },
+            ),
             ("bucket-versioning", Info, Bucket { versioning: Fact::Untold(denied()), ..good() }),
             ("bucket-encryption", Warning, Bucket { encryption: Fact::Known(None), ..good() }),
             ("bucket-public-access", Info, Bucket { public_access_blocked: Fact::Known(false), ..good() }),

@@ -83,9 +83,13 @@ fn childs(case: &Case<'_>, outlook: &Outlook) -> Finding {
             End::At(expires) => {
                 let left = human::until(*expires, case.now);
                 if left.is_zero() {
-                    Finding::error(id, area, format!("the credentials that Terraform will find, {source}, have expired"))
-                        .why("AWS refuses all that Terraform asks")
-                        .cure("log in again: aws sso login, or what you use")
+                    Finding::error(
+                        id,
+                        area,
+                        format!("the credentials that Terraform will find, {source}, have expired"),
+                    )
+                    .why("AWS refuses all that Terraform asks")
+                    .cure("log in again: aws sso login, or what you use")
                 } else if left < case.lease.length() {
                     Finding::warning(
                         id,
@@ -106,10 +110,16 @@ fn childs(case: &Case<'_>, outlook: &Outlook) -> Finding {
                 }
                 .with("expires_at", expires.to_string())
             }
-            End::Unknown(why) => {
-                Finding::info(id, area, format!("Terraform will find {source}; when they expire is not known ({why})"))
-            }
-            End::Open => Finding::ok(id, area, format!("Terraform will find {source}, which do not expire by themselves")),
+            End::Unknown(why) => Finding::info(
+                id,
+                area,
+                format!("Terraform will find {source}; when they expire is not known ({why})"),
+            ),
+            End::Open => Finding::ok(
+                id,
+                area,
+                format!("Terraform will find {source}, which do not expire by themselves"),
+            ),
         }
     };
     finding.with("source", source)

@@ -13,10 +13,10 @@ use crate::clock::{Clock, SystemClock};
 use crate::credentials::{Demands, Outlook, Source};
 use crate::inventory::{Bucket, DynamoClient, Fault, S3Client, ServerTime, Table};
 use crate::lease::{Lease, LockName, Record};
+use crate::state_lock::{StateLock, items, objects};
 use crate::store::{Access, DynamoConfig, S3Config, StoreError, StoreResult, StoreSpec};
 use crate::terraform::Directory;
 use crate::terraform::backend::S3;
-use crate::terraform::lock_info::LockInfo;
 
 /// How long the record may take to be read.
 const READ: Duration = Duration::from_secs(5);
@@ -64,8 +64,8 @@ pub async fn examine(subject: &Subject<'_>) -> Vec<Finding> {
     let directory = subject.directory;
     let (version, store, state, childs) = tokio::join!(
         version(subject),
-        within(of_store(subject), "the lock store", Area::Store),
-        within(of_state(directory), "the state's bucket", Area::Bucket),
+        within(Box::pin(of_store(subject)), "the lock store", Area::Store),
+        within(Box::pin(of_state(directory)), "the state's bucket", Area::Bucket),
         childs(subject),
     );
     let now = SystemClock.now().wall;
@@ -91,11 +91,8 @@ pub async fn examine(subject: &Subject<'_>) -> Vec<Finding> {
     tries.extend(state.part.tries);
     findings.extend(permissions::check(&tries));
     if let Some(found) = &state.found {
-        let held_by_us = store
-            .records
-            .iter()
-            .flat_map(|record| &record.holders)
-            .any(|holder| !holder.looks_dead(now));
+        let held_by_us =
+            store.records.iter().flat_map(|record| &record.holders).any(|holder| !holder.looks_dead(now));
         let site = subject.target.as_ref().ok().and_then(|target| target.sites.first());
         let tfguard = match site {
             Some(site) => format!("{} {}", subject.tfguard, site.options()),
@@ -168,15 +165,15 @@ async fn of_store(subject: &Subject<'_>) -> Part {
     let region = subject.directory.s3.as_ref().and_then(|s3| s3.region.as_deref());
     let look = async {
         match &first.store {
-            StoreSpec::Dynamodb(config) => of_table(config, &locks, region, subject.env).await,
+            StoreSpec::Dynamodb(config) => Box::pin(of_table(config, &locks, region, subject.env)).await,
             StoreSpec::S3(config) => {
                 let states = subject.directory.s3.as_ref().is_some_and(|s3| s3.bucket == config.bucket);
-                of_bucket(config, &locks, states, subject.env).await
+                Box::pin(of_bucket(config, &locks, states, subject.env)).await
             }
             StoreSpec::Local { dir } => of_folder(dir, subject.ci).await,
         }
     };
-    let (mut part, records) = tokio::join!(look, read(&target.sites));
+    let (mut part, records) = tokio::join!(look, Box::pin(read(&target.sites)));
     let now = SystemClock.now().wall;
     for (site, found) in target.sites.iter().zip(records) {
         let options = site.options();
@@ -243,9 +240,9 @@ fn unreachable(area: Area, what: &str) -> Finding {
     } else {
         "Terraform will not reach its state either"
     };
-    Finding::error(id, area, what)
-        .why(why)
-        .cure("check region, endpoint, network and proxy: aws sts get-caller-identity shows whether AWS answers")
+    Finding::error(id, area, what).why(why).cure(
+        "check region, endpoint, network and proxy: aws sts get-caller-identity shows whether AWS answers",
+    )
 }
 
 /// The records of all locks. A folder that is not there is not made.
@@ -303,7 +300,8 @@ async fn of_table(
         backend_region,
     };
     let mut findings = table::check(case);
-    let told = findings.iter().any(|finding| finding.id == "table-key" && finding.severity == Severity::Error);
+    let told =
+        findings.iter().any(|finding| finding.id == "table-key" && finding.severity == Severity::Error);
     if let Some(said) = asked.key_refused.filter(|_| !told) {
         findings.push(table::refused_key(&config.table, &said));
     }
@@ -404,7 +402,7 @@ struct OfState {
 
 struct Found {
     path: String,
-    locks: Vec<state::StateLock>,
+    locks: Vec<StateLock>,
     digest: Option<state::Digest>,
     table: Option<(String, String, Option<String>)>,
 }
@@ -412,21 +410,11 @@ struct Found {
 /// Everything about the state in an `s3` backend: its bucket, its lock, its digest.
 async fn of_state(directory: &Directory) -> OfState {
     let Some(backend) = &directory.s3 else { return OfState::default() };
-    let access = |endpoint: &Option<String>| Access {
-        region: backend.region.clone(),
-        endpoint_url: endpoint.clone(),
-        profile: backend.profile.clone(),
-        role_arn: backend.role_arn.clone(),
-    };
     let path = backend.state_path(&directory.workspace);
-    let config = S3Config {
-        bucket: backend.bucket.clone(),
-        path_style: backend.path_style,
-        access: access(&backend.s3_endpoint),
-    };
+    let (bucket, access) = (objects(backend), items(backend));
     let (objects, items) = tokio::join!(
-        state_objects(&config, backend, &directory.workspace),
-        state_items(access(&backend.dynamodb_endpoint), backend, &path)
+        Box::pin(state_objects(&bucket, backend, &directory.workspace)),
+        Box::pin(state_items(&access, backend, &path))
     );
     let mut state = OfState::default();
     let mut locks = Vec::new();
@@ -438,10 +426,7 @@ async fn of_state(directory: &Directory) -> OfState {
             state.part.findings.extend(findings);
             state.part.time = time;
             state.part.tries.extend(asked.tries);
-            locks.extend(asked.lock.map(|json| state::StateLock {
-                place: format!("object {}.tflock", backend.state_key(&directory.workspace)),
-                info: LockInfo::from_json(&json),
-            }));
+            locks.extend(asked.lock);
             object = asked.object;
         }
         Err(error) => state.part.findings.push(unreachable(Area::Bucket, &error.to_string())),
@@ -453,10 +438,7 @@ async fn of_state(directory: &Directory) -> OfState {
             state.part.findings.extend(asked.findings);
             state.part.time = state.part.time.or(asked.time);
             state.part.tries.extend(asked.items.tries);
-            locks.extend(asked.items.lock.map(|json| state::StateLock {
-                place: format!("item {path} of table {}", asked.table.0),
-                info: LockInfo::from_json(&json),
-            }));
+            locks.extend(asked.items.lock);
             digest = asked.items.digest.zip(object).map(|(expected, object)| state::Digest {
                 expected,
                 actual: object.md5,
@@ -493,14 +475,13 @@ struct Items {
     table: (String, String, Option<String>),
 }
 
-async fn state_items(access: Access, backend: &S3, path: &str) -> Option<StoreResult<Items>> {
+async fn state_items(access: &Access, backend: &S3, path: &str) -> Option<StoreResult<Items>> {
     let table = backend.dynamodb_table.as_deref()?;
-    let client = match DynamoClient::connect(&access, &format!("table \"{table}\"")).await {
+    let client = match DynamoClient::connect(access, &format!("table \"{table}\"")).await {
         Ok(client) => client,
         Err(error) => return Some(Err(error)),
     };
-    let (facts, items) =
-        tokio::join!(Table::read(&client, table), dynamo::state_table(&client, table, path));
+    let (facts, items) = tokio::join!(Table::read(&client, table), dynamo::state_table(&client, table, path));
     let findings = table::check_terraforms(table::Case {
         name: table,
         region: client.region(),

@@ -153,7 +153,10 @@ mod tests {
         let finding =
             Finding::error("x", Area::Store, bad).why(bad).cure(bad).with("name", bad).with("number", 7);
         let shown = serde_json::to_string(&finding).unwrap();
-        assert!(!shown.contains("u001b") && !shown.contains("\\n") && shown.contains("\"number\":7"), "{shown}");
+        assert!(
+            !shown.contains("u001b") && !shown.contains("\\n") && shown.contains("\"number\":7"),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -24,16 +24,24 @@ pub(super) fn check(folder: &Folder, ci: bool) -> Vec<Finding> {
     let area = Area::Store;
     let dir = folder.dir.to_string_lossy();
     let elsewhere = "give a folder that you own, on a disk of this machine, with --local-dir DIR";
-    let mut findings = vec![match &folder.unwritable {
-        Some(why) => Finding::error("folder-writable", area, format!("the lock folder {dir} cannot be used: {why}"))
+    let mut findings = vec![
+        match &folder.unwritable {
+            Some(why) => Finding::error(
+                "folder-writable",
+                area,
+                format!("the lock folder {dir} cannot be used: {why}"),
+            )
             .why("every lock is a file in it")
             .cure(elsewhere),
-        None if folder.exists => {
-            Finding::ok("folder-writable", area, format!("the lock folder {dir} can be written to"))
+            None if folder.exists => {
+                Finding::ok("folder-writable", area, format!("the lock folder {dir} can be written to"))
+            }
+            None => {
+                Finding::ok("folder-writable", area, format!("the first run will make the lock folder {dir}"))
+            }
         }
-        None => Finding::ok("folder-writable", area, format!("the first run will make the lock folder {dir}")),
-    }
-    .with("dir", dir.as_ref())];
+        .with("dir", dir.as_ref()),
+    ];
     if folder.locks_work == Some(false) {
         findings.push(
             Finding::error("folder-flock", area, format!("a file lock in {dir} keeps nobody out"))
@@ -43,9 +51,13 @@ pub(super) fn check(folder: &Folder, ci: bool) -> Vec<Finding> {
     }
     if let Some(kind) = folder.network {
         findings.push(
-            Finding::warning("folder-network", area, format!("the lock folder {dir} is on a file system that other machines may share ({kind})"))
-                .why("whether file locks hold between machines depends on its server and on how it is mounted")
-                .cure(format!("{elsewhere}, or use --table or --store s3 to exclude other machines")),
+            Finding::warning(
+                "folder-network",
+                area,
+                format!("the lock folder {dir} is on a file system that other machines may share ({kind})"),
+            )
+            .why("whether file locks hold between machines depends on its server and on how it is mounted")
+            .cure(format!("{elsewhere}, or use --table or --store s3 to exclude other machines")),
         );
     }
     if ci {
@@ -74,7 +86,12 @@ mod tests {
         };
         for (id, wanted, folder, ci) in [
             ("folder-writable", Some(Fine), good.clone(), false),
-            ("folder-writable", Some(Fine), Folder { exists: false, locks_work: None, ..good.clone() }, false),
+            (
+                "folder-writable",
+                Some(Fine),
+                Folder { exists: false, locks_work: None, ..good.clone() },
+                false,
+            ),
             ("folder-writable", Some(Error), Folder { unwritable: Some("no".into()), ..good.clone() }, false),
             ("folder-flock", Some(Error), Folder { locks_work: Some(false), ..good.clone() }, false),
             ("folder-network", Some(Warning), Folder { network: Some("NFS"), ..good.clone() }, false),

@@ -46,7 +46,7 @@ pub(super) struct Try {
 
 impl Outcome {
     /// From the answer to a call on something that has to be there.
-    pub fn of<T>(answer: &Result<T, Fault>) -> Self {
+    pub(super) fn of<T>(answer: &Result<T, Fault>) -> Self {
         match answer {
             // Whether the condition holds is looked at only after the permission.
             Ok(_) | Err(Fault::Condition) => Self::Allowed,
@@ -57,7 +57,7 @@ impl Outcome {
     }
 
     /// From the answer to a call on an object, in a bucket that is there: the object need not be.
-    pub fn of_object<T>(answer: &Result<T, Fault>) -> Self {
+    pub(super) fn of_object<T>(answer: &Result<T, Fault>) -> Self {
         match answer {
             Err(Fault::Missing) => Self::Allowed,
             answer => Self::of(answer),

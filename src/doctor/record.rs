@@ -32,19 +32,23 @@ pub(super) fn check(case: Case<'_>) -> Vec<Finding> {
             return vec![name(Finding::ok("lock-record", area, format!("lock {lock} was never taken")))];
         }
         Err(StoreError::BadRecord { error, .. }) => {
-            let finding =
-                Finding::error("lock-record", area, format!("the record of lock {lock} cannot be used: {error}"))
-                    .why("no run can take the lock, since nobody can tell who holds it")
-                    .cure(format!(
-                        "make sure that nobody works under it, then: {}",
-                        case.unlock("record was damaged", &["--now"])
-                    ));
+            let finding = Finding::error(
+                "lock-record",
+                area,
+                format!("the record of lock {lock} cannot be used: {error}"),
+            )
+            .why("no run can take the lock, since nobody can tell who holds it")
+            .cure(format!(
+                "make sure that nobody works under it, then: {}",
+                case.unlock("record was damaged", &["--now"])
+            ));
             return vec![name(finding)];
         }
         // Told once, for the whole store.
         Err(_) => return Vec::new(),
     };
-    let mut findings = vec![Finding::ok("lock-record", area, format!("the record of lock {lock} can be read"))];
+    let mut findings =
+        vec![Finding::ok("lock-record", area, format!("the record of lock {lock} can be read"))];
     findings.extend(record.holders.iter().map(|holder| case.holder(holder)));
     findings.extend(case.collection(record));
     findings.extend(case.recovery(record));
@@ -65,15 +69,19 @@ impl Case<'_> {
         let finding = if holder.looks_dead(self.now) {
             let silent = human::since(holder.renewed_at, self.now);
             let session = escape::field(&holder.session).into_owned();
-            Finding::warning(id, Area::Lock, format!("lock {} is held by {who}, without a sign of life for {silent}", self.lock))
-                .why(format!(
-                    "it looks dead; the next run waits {} before it takes over, to be sure",
-                    human::duration(holder.patience())
-                ))
-                .cure(format!(
-                    "a run takes over by itself; at once, when you know that it is dead: {}",
-                    self.unlock("its machine is gone", &["--now", "--session", &command([session.as_str()])])
-                ))
+            Finding::warning(
+                id,
+                Area::Lock,
+                format!("lock {} is held by {who}, without a sign of life for {silent}", self.lock),
+            )
+            .why(format!(
+                "it looks dead; the next run waits {} before it takes over, to be sure",
+                human::duration(holder.patience())
+            ))
+            .cure(format!(
+                "a run takes over by itself; at once, when you know that it is dead: {}",
+                self.unlock("its machine is gone", &["--now", "--session", &command([session.as_str()])])
+            ))
         } else {
             Finding::info(id, Area::Lock, format!("lock {} is held by {who}", self.lock))
         };
@@ -86,7 +94,8 @@ impl Case<'_> {
         if expires > self.now {
             return None;
         }
-        let what = format!("the record of lock {} has expired {} ago", self.lock, human::since(expires, self.now));
+        let what =
+            format!("the record of lock {} has expired {} ago", self.lock, human::since(expires, self.now));
         let finding = if record.is_free() {
             Finding::info("lock-ttl", Area::Lock, what).why("nobody needs it; the table's TTL collects it")
         } else {
@@ -147,7 +156,9 @@ impl Case<'_> {
         } else {
             Finding::warning(id, area, what)
                 .why("its Terraform may have left its own state lock, or changes that are not in the state")
-                .cure("look at its log and at the plan; the next run says it once more, and then it is settled")
+                .cure(
+                    "look at its log and at the plan; the next run says it once more, and then it is settled",
+                )
         })
     }
 }
@@ -196,7 +207,8 @@ mod tests {
     #[test]
     fn each_row_is_told() {
         let bad = StoreError::BadRecord { lock: "prod".into(), error: RecordError::Rubbish("x".into()) };
-        let rescued = json!([{ "run": 7, "session": "s", "path": "/r/x.tfstate", "at": at(-60), "identity": {} }]);
+        let rescued =
+            json!([{ "run": 7, "session": "s", "path": "/r/x.tfstate", "at": at(-60), "identity": {} }]);
         for (id, wanted, record) in [
             ("lock-record", Fine, Ok(None)),
             ("lock-record", Error, Err(bad)),

@@ -94,7 +94,9 @@ mod tests {
     fn findings() -> Vec<Finding> {
         vec![
             Finding::ok("table-key", Area::Store, "its key is right"),
-            Finding::warning("table-ttl", Area::Store, "it has no TTL").why("records stay").cure("tfguard setup"),
+            Finding::warning("table-ttl", Area::Store, "it has no TTL")
+                .why("records stay")
+                .cure("tfguard setup"),
             Finding::error("terraform-found", Area::Terraform, "there is none").why("w").cure("c"),
         ]
     }

@@ -5,16 +5,7 @@ use jiff::Timestamp;
 use super::finding::{Area, Finding, command};
 use crate::escape;
 use crate::report::human;
-use crate::terraform::lock_info::LockInfo;
-
-/// Terraform's own lock, where there is one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct StateLock {
-    /// Where it is: `item … of table …`, `object …`.
-    pub place: String,
-    /// Whose it is; `None`: what stands there is not the lock of a Terraform.
-    pub info: Option<LockInfo>,
-}
+use crate::state_lock::StateLock;
 
 /// The digest that Terraform keeps in its table, and the state that it is of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +60,9 @@ fn state_lock(case: &Case<'_>, lock: &StateLock) -> Finding {
         Finding::info(
             id,
             area,
-            format!("Terraform's own lock is held by {who} for {since}, and a run of tfguard holds the lock above it"),
+            format!(
+                "Terraform's own lock is held by {who} for {since}, and a run of tfguard holds the lock above it"
+            ),
         )
     } else {
         Finding::error(
@@ -113,8 +106,11 @@ fn digest(case: &Case<'_>, digest: &Digest) -> Finding {
         Some(actual) => {
             let written = digest.written.map_or(String::new(), |at| format!(", written {at:.0}"));
             let item = serde_json::json!({ "LockID": { "S": item }, "Digest": { "S": actual } });
-            let finding =
-                Finding::error(id, area, format!("the digest in table {table} is of another state than {} holds{written}", case.path));
+            let finding = Finding::error(
+                id,
+                area,
+                format!("the digest in table {table} is of another state than {} holds{written}", case.path),
+            );
             finding.cure(format!(
                 "if the state is the right one (a write broke off between the two, or it was put there by hand): {}; \
                  if an older state was put back by mistake: {restore}",
@@ -122,7 +118,11 @@ fn digest(case: &Case<'_>, digest: &Digest) -> Finding {
             ))
         }
         None => {
-            let finding = Finding::error(id, area, format!("the digest in table {table} is of a state, and {} is gone", case.path));
+            let finding = Finding::error(
+                id,
+                area,
+                format!("the digest in table {table} is of a state, and {} is gone", case.path),
+            );
             finding.cure(format!(
                 "if it was deleted by mistake: {restore}; if it is meant to be gone: {}",
                 aws("delete-item", "--key", &key.to_string())
@@ -142,6 +142,7 @@ fn digest(case: &Case<'_>, digest: &Digest) -> Finding {
 mod tests {
     use super::*;
     use crate::doctor::finding::Severity::{self, Error, Info, Ok as Fine};
+    use crate::terraform::lock_info::LockInfo;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + seconds).unwrap()
@@ -178,7 +179,9 @@ mod tests {
         let left = found(&[lock], None, false);
         assert_eq!(severity(&left, "state-lock"), Some(Error));
         assert!(left[0].what.contains("for 2m") && !left[0].what.contains('\u{1b}'), "{left:?}");
-        assert!(left[0].cure.as_ref().is_some_and(|cure| cure.contains("tfguard --lock x unlock --state-lock")));
+        assert!(
+            left[0].cure.as_ref().is_some_and(|cure| cure.contains("tfguard --lock x unlock --state-lock"))
+        );
         let odd = StateLock { place: "item x".into(), info: None };
         assert_eq!(severity(&found(&[odd], None, true), "state-lock"), Some(Error));
     }

@@ -167,11 +167,9 @@ fn time_to_live(case: Case<'_>, description: &Description) -> Finding {
         Fact::Known(TimeToLive::Off) if strong => {
             Finding::info(id, area, "it has no TTL, as no strongly consistent global table has").why(why)
         }
-        Fact::Known(TimeToLive::Off) => {
-            Finding::warning(id, area, format!("{} has no TTL", case.shown()))
-                .why(why)
-                .cure(case.setup(case.name))
-        }
+        Fact::Known(TimeToLive::Off) => Finding::warning(id, area, format!("{} has no TTL", case.shown()))
+            .why(why)
+            .cure(case.setup(case.name)),
         Fact::Untold(fault) => {
             Finding::info(id, area, format!("its TTL could not be checked: {}", fault.text()))
         }
@@ -348,8 +346,16 @@ mod tests {
                 }),
             ),
             ("table-replication", Ok, with(&|it| it.consistency = Some(Consistency::Strong))),
-            ("table-capacity", Warning, with(&|it| it.capacity = Capacity::Provisioned { read: 20, write: 1 })),
-            ("table-capacity", Warning, with(&|it| it.capacity = Capacity::Provisioned { read: 1, write: 20 })),
+            (
+                "table-capacity",
+                Warning,
+                with(&|it| it.capacity = Capacity::Provisioned { read: 20, write: 1 }),
+            ),
+            (
+                "table-capacity",
+                Warning,
+                with(&|it| it.capacity = Capacity::Provisioned { read: 1, write: 20 }),
+            ),
             ("table-capacity", Ok, with(&|it| it.capacity = Capacity::Provisioned { read: 20, write: 20 })),
             ("table-deletion-protection", Info, with(&|it| it.deletion_protection = false)),
             ("table-region", Warning, found(Fact::Known(description()), on(), Some("us-east-1"))),

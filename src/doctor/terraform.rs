@@ -60,7 +60,8 @@ fn age(version: &Version, json: bool) -> Finding {
     let finding = if version.number >= OLDEST {
         Finding::ok(id, area, format!("it is {version}"))
     } else {
-        let cure = "move to a newer version: https://developer.hashicorp.com/terraform/language/upgrade-guides";
+        let cure =
+            "move to a newer version: https://developer.hashicorp.com/terraform/language/upgrade-guides";
         let what = format!("{version} is very old");
         if json {
             Finding::error(id, area, what)
@@ -72,8 +73,7 @@ fn age(version: &Version, json: bool) -> Finding {
                 .cure(cure)
         }
     };
-    finding.with("version", number(version.number))
-        .with("opentofu", version.product == Product::OpenTofu)
+    finding.with("version", number(version.number)).with("opentofu", version.product == Product::OpenTofu)
 }
 
 fn number((major, minor, patch): (u32, u32, u32)) -> String {
@@ -84,7 +84,8 @@ fn number((major, minor, patch): (u32, u32, u32)) -> String {
 fn own_lock(s3: &S3, version: &Version) -> Finding {
     let (id, area) = ("backend-lock", Area::Backend);
     let too_old = s3.use_lockfile && version.number < LOCKFILE;
-    let deprecated = s3.dynamodb_table.is_some() && version.product == Product::Terraform && version.number >= DEPRECATION;
+    let deprecated =
+        s3.dynamodb_table.is_some() && version.product == Product::Terraform && version.number >= DEPRECATION;
     let move_on = "add use_lockfile = true beside dynamodb_table (with both, Terraform takes both locks, so \
                    that old and new checkouts exclude each other), run terraform init -reconfigure, and drop \
                    dynamodb_table once everybody has the change";
@@ -93,9 +94,13 @@ fn own_lock(s3: &S3, version: &Version) -> Finding {
             .why("terraform init fails; the argument came with 1.10")
             .cure("use 1.10 or newer, or set dynamodb_table instead")
     } else if deprecated && !s3.use_lockfile {
-        Finding::warning(id, area, format!("dynamodb_table in the backend is deprecated since 1.11 (this is {version})"))
-            .why("a later Terraform will not know it, and then takes no lock of its own")
-            .cure(move_on)
+        Finding::warning(
+            id,
+            area,
+            format!("dynamodb_table in the backend is deprecated since 1.11 (this is {version})"),
+        )
+        .why("a later Terraform will not know it, and then takes no lock of its own")
+        .cure(move_on)
     } else if deprecated {
         Finding::info(id, area, "the backend has both use_lockfile and the deprecated dynamodb_table")
             .why("that is right while old checkouts are about; afterwards dynamodb_table can go")

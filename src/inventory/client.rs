@@ -8,15 +8,19 @@ use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
+use aws_sdk_s3::primitives::ByteStream;
 
 use super::date::{DateWatch, ServerTime};
 use super::fact::{Fault, fault};
 use crate::store::aws::{Keys, Service, is_foreign, link};
-use crate::store::text::plain;
-use crate::store::{Access, S3Config, StoreResult};
+use crate::store::text::{chain, plain};
+use crate::store::{Access, S3Config, StoreError, StoreResult, Unavailable};
 
 /// How long one answer may take.
 const BOUND: Duration = Duration::from_secs(5);
+
+/// How long a body may take to come, once its answer has begun.
+const BODY: Duration = Duration::from_secs(10);
 
 /// What the clients of both services share.
 struct Line {
@@ -38,7 +42,7 @@ impl Line {
         E: ProvideErrorMetadata + Error + 'static,
     {
         self.keys.ensure().await.map_err(Fault::Failed)?;
-        match tokio::time::timeout(BOUND, request).await {
+        match tokio::time::timeout(BOUND, Box::pin(request)).await {
             Ok(answer) => answer.map_err(|error| fault(&self.service, action, &error)),
             Err(_) => Err(Fault::silent(&self.service, BOUND)),
         }
@@ -123,6 +127,21 @@ impl DynamoClient {
 }
 
 impl S3Client {
+    /// The whole of a body, within a bound of its own.
+    ///
+    /// # Errors
+    /// [`Fault::Failed`].
+    pub async fn body(&self, body: ByteStream) -> Result<Vec<u8>, Fault> {
+        match tokio::time::timeout(BODY, body.collect()).await {
+            Ok(Ok(body)) => Ok(body.to_vec()),
+            Ok(Err(error)) => Err(Fault::Failed(StoreError::Unavailable {
+                kind: Unavailable::Failed,
+                message: format!("the answer of {} broke off: {}", self.line.service, chain(&error)),
+            })),
+            Err(_) => Err(Fault::silent(&self.line.service, BODY)),
+        }
+    }
+
     /// As [`DynamoClient::connect`].
     pub async fn connect(config: &S3Config) -> StoreResult<Self> {
         let whose = format!("bucket \"{}\"", config.bucket);

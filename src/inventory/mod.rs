@@ -10,9 +10,9 @@ mod date;
 mod fact;
 mod table;
 
+pub use crate::store::S3Config as BucketPlace;
 pub use bucket::{Bucket, Versioning};
 pub use date::ServerTime;
-pub use crate::store::S3Config as BucketPlace;
 pub use fact::{Fact, Fault};
 pub use table::{Capacity, Consistency, Description, Replica, Table, TimeToLive};
 

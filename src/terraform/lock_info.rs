@@ -109,7 +109,10 @@ Lock Info:
         let json = r#"{"ID":"f6b2ec4e-441f","Operation":"OperationTypeApply","Info":"","Who":"root@vm",
             "Version":"1.11.4","Created":"2026-11-21T04:45:36.732646725Z","Path":"b/k"}"#;
         let info = LockInfo::from_json(json).unwrap();
-        assert_eq!((info.id.as_str(), info.who.as_str(), info.path.as_str()), ("f6b2ec4e-441f", "root@vm", "b/k"));
+        assert_eq!(
+            (info.id.as_str(), info.who.as_str(), info.path.as_str()),
+            ("f6b2ec4e-441f", "root@vm", "b/k")
+        );
         assert_eq!(info.created, "2026-11-21T04:45:36.732646725Z".parse().unwrap());
         assert_eq!(LockInfo::from_json(&json.replace("f6b2ec4e-441f", "-force x")), None);
         assert_eq!(LockInfo::from_json("{}"), None);

@@ -15,6 +15,7 @@ use super::is_aws;
 use crate::doctor::permissions::{Need, Outcome, Try};
 use crate::inventory::{DynamoClient, Fault, Table};
 use crate::lease::{KEY_PREFIX, LockName};
+use crate::state_lock::{StateLock, in_table};
 
 const KEY: &str = "LockID";
 /// Holds for no item.
@@ -88,7 +89,7 @@ pub(in crate::doctor) async fn lock_table(client: &DynamoClient, table: &str, lo
 pub(in crate::doctor) struct StateItems {
     pub(in crate::doctor) tries: Vec<Try>,
     pub(in crate::doctor) digest: Option<String>,
-    pub(in crate::doctor) lock: Option<String>,
+    pub(in crate::doctor) lock: Option<StateLock>,
 }
 
 /// Looks at the table of Terraform's own lock on the state at `path`.
@@ -96,7 +97,7 @@ pub(in crate::doctor) async fn state_table(client: &DynamoClient, table: &str, p
     let conditions = conditions(client, table, "tfguard:doctor#probe").await;
     let md5 = format!("{path}-md5");
     let (read, digest, written, digested, deleted) = tokio::join!(
-        get(client, table, path),
+        in_table(client, table, path),
         get(client, table, &md5),
         put(client, table, path, &conditions),
         put(client, table, &md5, &conditions),
@@ -117,8 +118,7 @@ pub(in crate::doctor) async fn state_table(client: &DynamoClient, table: &str, p
     StateItems {
         tries: tries.into(),
         digest: text(digest.unwrap_or_default(), "Digest"),
-        // An item without the field is a lock to Terraform, too.
-        lock: read.unwrap_or_default().map(|item| text(Some(item), "Info").unwrap_or_default()),
+        lock: read.unwrap_or_default(),
     }
 }
 
@@ -144,7 +144,9 @@ impl Conditions {
     fn forbid(&self) -> Option<Outcome> {
         match self {
             Self::Heeded => None,
-            Self::Ignored => Some(Outcome::NotTried("this endpoint ignores the conditions of writes".to_owned())),
+            Self::Ignored => {
+                Some(Outcome::NotTried("this endpoint ignores the conditions of writes".to_owned()))
+            }
             Self::Unclear(_) => Some(Outcome::Unclear),
         }
     }

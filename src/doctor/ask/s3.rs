@@ -11,8 +11,6 @@
 //! where it is not, no delete marker). Others are known to ignore it, and no harmless try can tell:
 //! on an endpoint that is not AWS's own it is never sent.
 
-use std::time::Duration;
-
 use aws_sdk_s3::primitives::ByteStream;
 use jiff::Timestamp;
 use md5::{Digest as _, Md5};
@@ -21,6 +19,7 @@ use super::is_aws;
 use crate::doctor::permissions::{Need, Outcome, Try};
 use crate::inventory::{Bucket, Fault, S3Client};
 use crate::lease::LockName;
+use crate::state_lock::{StateLock, in_bucket, object_key};
 use crate::store::s3::key;
 use crate::terraform::backend::S3;
 
@@ -32,8 +31,6 @@ const BODY: &[u8] = b"tfguard doctor";
 const OTHER_MD5: &str = "1B2M2Y8AsgTpgAmY7PhCfg==";
 /// Why a PUT is not tried where a guarded one went through.
 const IGNORED: &str = "this endpoint ignores the conditions of writes";
-/// How long a body may take to come.
-const BODY_BOUND: Duration = Duration::from_secs(10);
 /// A larger state is not fetched to compare its digest.
 const MOST: i64 = 128 * 1024 * 1024;
 /// A larger object is no lock.
@@ -44,8 +41,7 @@ pub(in crate::doctor) struct Asked {
     pub(in crate::doctor) bucket: Bucket,
     pub(in crate::doctor) tries: Vec<Try>,
     pub(in crate::doctor) object: Option<Object>,
-    /// The content of the lock object, where there is one.
-    pub(in crate::doctor) lock: Option<String>,
+    pub(in crate::doctor) lock: Option<StateLock>,
 }
 
 /// What came of looking at the bucket that locks live in.
@@ -72,7 +68,7 @@ pub(in crate::doctor) async fn state_bucket(client: &S3Client, backend: &S3, wor
     }
     let key = backend.state_key(workspace);
     let prefix = format!("{}/", backend.workspace_key_prefix.as_deref().unwrap_or("env:"));
-    let lock_key = format!("{key}.tflock");
+    let lock_key = object_key(backend, workspace);
     let guarded = guarded(client, &backend.bucket, &key).await;
     let (state, listed, written) = tokio::join!(
         state(client, &backend.bucket, &key),
@@ -88,7 +84,7 @@ pub(in crate::doctor) async fn state_bucket(client: &S3Client, backend: &S3, wor
     let mut lock = None;
     if backend.use_lockfile {
         let (read, written, deleted) = tokio::join!(
-            content(client, &backend.bucket, &lock_key, MOST_LOCK),
+            in_bucket(client, &backend.bucket, &lock_key),
             put(client, &backend.bucket, &lock_key, &guarded),
             delete(client, &backend.bucket, &lock_key),
         );
@@ -97,7 +93,7 @@ pub(in crate::doctor) async fn state_bucket(client: &S3Client, backend: &S3, wor
             ("s3:PutObject", on(&lock_key), written),
             ("s3:DeleteObject", on(&lock_key), deleted),
         ]);
-        lock = read.ok().map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned());
+        lock = read.unwrap_or_default();
     }
     let tries = calls
         .into_iter()
@@ -159,7 +155,7 @@ async fn state(client: &S3Client, bucket: &str, key: &str) -> Result<Option<Obje
             let hex: String = Md5::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
             Ok(Some(Object { md5: (!bytes.is_empty()).then_some(hex), written }))
         }
-        // Too large, or not whole.
+        // What stands in for "too large".
         Err(Fault::Invalid(_)) => Ok(None),
         Err(fault) => Err(fault),
     }
@@ -176,11 +172,7 @@ async fn content(
         return Err(Fault::Invalid(format!("it has more than {most} bytes")));
     }
     let written = answer.last_modified.and_then(|at| Timestamp::from_second(at.secs()).ok());
-    let body = tokio::time::timeout(BODY_BOUND, answer.body.collect()).await;
-    match body {
-        Ok(Ok(body)) => Ok((body.to_vec(), written)),
-        _ => Err(Fault::Invalid("its body did not come whole".to_owned())),
-    }
+    Ok((client.body(answer.body).await?, written))
 }
 
 async fn list(client: &S3Client, bucket: &str, prefix: &str) -> Result<(), Fault> {
@@ -226,7 +218,9 @@ async fn raw_put(client: &S3Client, bucket: &str, key: &str) -> Result<(), Fault
 
 async fn delete(client: &S3Client, bucket: &str, key: &str) -> Outcome {
     if !is_aws(client.endpoint()) {
-        return Outcome::NotTried("no harmless way to try it is known on an endpoint that is not AWS's".to_owned());
+        return Outcome::NotTried(
+            "no harmless way to try it is known on an endpoint that is not AWS's".to_owned(),
+        );
     }
     let request = client.sdk.delete_object().bucket(bucket).key(key).if_match(NO_ETAG);
     Outcome::of_object(&client.ask("s3:DeleteObject", request.send()).await)
