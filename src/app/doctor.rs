@@ -1,7 +1,7 @@
 //! `doctor`: looks at everything that a run needs.
 
 use super::{guarded, setup};
-use crate::cli::Config;
+use crate::cli::{self, Config};
 use crate::doctor::{self, Subject};
 use crate::error::Error;
 use crate::identity;
@@ -10,13 +10,15 @@ use crate::terraform::Directory;
 
 /// Examines, and shows what was found.
 pub(super) async fn run(config: &Config, json: bool) -> Result<u8, Error> {
-    let directory = setup::inspect(&config.directory)?;
+    let directory = setup::inspect_for(config)?;
     let target = setup::target(config, &directory, directory.is_terraforms());
+    let state = cli::state_place(&directory);
     let subject = Subject {
         directory: &directory,
+        state: state.as_ref(),
         target: target.as_ref().map_err(ToString::to_string),
         terraform: guarded::find_terraform(config).map_err(|error| error.to_string()),
-        json: config.log.format == crate::cli::Format::Json,
+        json: config.log.format == cli::Format::Json,
         demands: config.credentials,
         lease: config.lease,
         ci: identity::is_ci(&setup::env_text),

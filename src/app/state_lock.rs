@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use super::operator::{Order, confirmed};
 use super::{guarded, setup};
-use crate::cli::{Config, Site};
+use crate::cli::{self, Config, Site};
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::escape;
 use crate::report::event::{Event, Level};
 use crate::report::{Reporter, human};
-use crate::state_lock::{Probed, Terraform, stored};
+use crate::state_lock::{Probed, Terraform};
 use crate::supervisor::party;
 use crate::terraform::lock_info::LockInfo;
 use crate::terraform::{Backend, Directory};
@@ -23,7 +23,7 @@ const SAID: usize = 600;
 /// Frees it, if nobody of ours can be using it. Only the very lock that was shown is freed: one that
 /// somebody took in the meantime has another ID.
 pub(super) async fn unlock(config: &Config, order: &Order, reporter: &Reporter) -> Result<u8, Error> {
-    let directory = setup::inspect(&config.directory)?;
+    let directory = setup::inspect_for(config)?;
     let target = setup::target(config, &directory, false)?;
     let site = target.only()?;
     let lock = &site.lock;
@@ -99,7 +99,7 @@ async fn find(terraform: &Terraform, directory: &Directory) -> Result<Vec<LockIn
             escape::bounded(why.trim(), SAID)
         ))
     };
-    let Some(backend) = &directory.s3 else {
+    let Some(place) = cli::state_place(directory) else {
         return match terraform.probe().await {
             Probed::Free => Ok(Vec::new()),
             Probed::Locked(info) => Ok(vec![info]),
@@ -107,7 +107,7 @@ async fn find(terraform: &Terraform, directory: &Directory) -> Result<Vec<LockIn
         };
     };
     let mut found: Vec<LockInfo> = Vec::new();
-    for lock in stored(backend, &directory.workspace).await.map_err(|why| unknown(&why))? {
+    for lock in place.locks().await.map_err(|why| unknown(&why))? {
         let Some(info) = lock.info else {
             return Err(Error::Config(format!(
                 "the {} is no lock that Terraform wrote: look at it, and delete it by hand if nothing needs it",

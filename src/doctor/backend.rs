@@ -1,7 +1,6 @@
 //! The backend: what is written, what is set up, and whether it has a place for the lock.
 
 use super::finding::{Area, Finding};
-use crate::terraform::backend::Configured;
 use crate::terraform::{Backend, Directory};
 
 /// What was found out.
@@ -53,59 +52,24 @@ pub(super) fn check(case: Case<'_>) -> Vec<Finding> {
 }
 
 fn initialised(directory: &Directory) -> Option<Finding> {
-    let area = Area::Backend;
+    let (id, area) = ("backend-initialised", Area::Backend);
+    let changes = directory.backend_changes();
+    if !changes.is_empty() {
+        return Some(
+            Finding::error(id, area, format!("the backend was changed since init: {}", changes.join(", ")))
+                .why("Terraform refuses every command, and tfguard locks nothing: it would be the wrong state's lock")
+                .cure(
+                    "to move the state to the new place: tfguard init -- -migrate-state; to leave it where it is: \
+                     tfguard init -- -reconfigure",
+                ),
+        );
+    }
     match (&directory.initialised_backend, &directory.written_backend) {
         (None, None) => None,
         (None, Some(_)) => Some(
-            Finding::info("backend-initialised", area, "the backend is not set up here yet")
+            Finding::info(id, area, "the backend is not set up here yet")
                 .why("a run does that first, unless it is told --init never"),
         ),
-        (Some(initialised), written) => {
-            let differs = match written {
-                Some(written) => difference(initialised, written),
-                // What cannot be read may be anything.
-                None if !directory.complete => None,
-                None if initialised.is_local() => None,
-                None => {
-                    Some((true, format!("{} is set up here, and none is written any more", initialised.kind)))
-                }
-            };
-            Some(match differs {
-                None => {
-                    Finding::ok("backend-initialised", area, format!("{} is set up here", initialised.kind))
-                }
-                Some((certain, what)) => changed(certain, &what),
-            })
-        }
+        (Some(initialised), _) => Some(Finding::ok(id, area, format!("{} is set up here", initialised.kind))),
     }
-}
-
-/// `certain`: Terraform sees it the same way. A single setting may have come from
-/// `-backend-config`, which nobody can see afterwards.
-fn changed(certain: bool, what: &str) -> Finding {
-    let what = format!("the backend has changed since init: {what}");
-    let cure = "terraform init -reconfigure, or -migrate-state to take the state along";
-    if certain {
-        Finding::error("backend-initialised", Area::Backend, what)
-            .why("Terraform refuses every command: \"Backend initialization required\"")
-            .cure(cure)
-    } else {
-        Finding::info("backend-initialised", Area::Backend, what)
-            .why("right where -backend-config gave it; if the file was edited since, Terraform refuses to work")
-            .cure(cure)
-    }
-}
-
-/// The first difference, and whether it is certain. Values are not told: some are secret.
-fn difference(initialised: &Configured, written: &Configured) -> Option<(bool, String)> {
-    if initialised.kind != written.kind {
-        return Some((true, format!("{} is set up here, and {} is written", initialised.kind, written.kind)));
-    }
-    let differs = |name: &str| match (initialised.settings.text(name), written.settings.text(name)) {
-        (Some(was), Some(is)) => was != is,
-        _ => false,
-    };
-    let (name, _) = written.settings.iter().find(|(name, _)| differs(name))?;
-    let origin = written.settings.origin(name).unwrap_or(&written.origin);
-    Some((false, format!("{name} in {origin} is not what is set up here")))
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::finding::{Area, Finding};
-use crate::credentials::{Demands, End, Outlook};
+use crate::credentials::{Demands, End, Outlook, Source};
 use crate::lease::Lease;
 use crate::report::human;
 use crate::store::StoreError;
@@ -49,11 +49,11 @@ fn ours(case: &Case<'_>, keys: &Keys) -> Finding {
         Err(error) => Finding::error(id, area, error.to_string())
             .why("without credentials that AWS accepts the lock cannot be asked for")
             .cure("log in again, or check AWS_PROFILE and the job's role: aws sts get-caller-identity"),
-        Ok(None) => Finding::ok(id, area, format!("the lock is asked for as {}", keys.source)),
+        Ok(None) => Finding::ok(id, area, format!("the lock is asked for with {}", keys.source)),
         Ok(Some(expires)) => {
             let left = human::until(*expires, case.now);
             let what = format!(
-                "the lock is asked for as {}, until {expires:.0} ({} left)",
+                "the lock is asked for with {}, until {expires:.0} ({} left)",
                 keys.source,
                 human::duration(left)
             );
@@ -73,7 +73,11 @@ fn ours(case: &Case<'_>, keys: &Keys) -> Finding {
 
 fn childs(case: &Case<'_>, outlook: &Outlook) -> Finding {
     let (id, area) = ("credentials-of-terraform", Area::Credentials);
-    let source = outlook.source.describe();
+    let source = match (&outlook.source, &outlook.end) {
+        // Without a session they are a user's own.
+        (Source::Environment, End::Open) => "those in AWS_ACCESS_KEY_ID".to_owned(),
+        (source, _) => source.describe(),
+    };
     let finding = if let Some(short) = case.demands.shortfall(outlook, case.now) {
         Finding::error(id, area, short)
             .why("tfguard starts nothing with them, as it was told to")
@@ -128,7 +132,6 @@ fn childs(case: &Case<'_>, outlook: &Outlook) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credentials::Source;
     use crate::doctor::finding::Severity::{self, Error, Info, Ok as Fine, Warning};
     use std::time::Duration;
 

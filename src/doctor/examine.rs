@@ -13,10 +13,9 @@ use crate::clock::{Clock, SystemClock};
 use crate::credentials::{Demands, Outlook, Source};
 use crate::inventory::{Bucket, DynamoClient, Fault, S3Client, ServerTime, Table};
 use crate::lease::{Lease, LockName, Record};
-use crate::state_lock::{StateLock, items, objects};
+use crate::state_lock::{StateLock, StatePlace};
 use crate::store::{Access, DynamoConfig, S3Config, StoreError, StoreResult, StoreSpec};
 use crate::terraform::Directory;
-use crate::terraform::backend::S3;
 
 /// How long the record may take to be read.
 const READ: Duration = Duration::from_secs(5);
@@ -28,6 +27,8 @@ const PART: Duration = Duration::from_secs(20);
 pub struct Subject<'a> {
     /// The directory that Terraform runs in.
     pub directory: &'a Directory,
+    /// Its state and how Terraform reaches it, where that is in an `s3` backend.
+    pub state: Option<&'a StatePlace>,
     /// The locks and their store, or why none could be chosen.
     pub target: Result<&'a Target, String>,
     /// The program, or why it cannot be run.
@@ -65,7 +66,7 @@ pub async fn examine(subject: &Subject<'_>) -> Vec<Finding> {
     let (version, store, state, childs) = tokio::join!(
         version(subject),
         within(Box::pin(of_store(subject)), "the lock store", Area::Store),
-        within(Box::pin(of_state(directory)), "the state's bucket", Area::Bucket),
+        within(Box::pin(of_state(subject.state)), "the state's bucket", Area::Bucket),
         childs(subject),
     );
     let now = SystemClock.now().wall;
@@ -408,14 +409,10 @@ struct Found {
 }
 
 /// Everything about the state in an `s3` backend: its bucket, its lock, its digest.
-async fn of_state(directory: &Directory) -> OfState {
-    let Some(backend) = &directory.s3 else { return OfState::default() };
-    let path = backend.state_path(&directory.workspace);
-    let (bucket, access) = (objects(backend), items(backend));
-    let (objects, items) = tokio::join!(
-        Box::pin(state_objects(&bucket, backend, &directory.workspace)),
-        Box::pin(state_items(&access, backend, &path))
-    );
+async fn of_state(place: Option<&StatePlace>) -> OfState {
+    let Some(place) = place else { return OfState::default() };
+    let path = place.path();
+    let (objects, items) = tokio::join!(Box::pin(state_objects(place)), Box::pin(state_items(place, &path)));
     let mut state = OfState::default();
     let mut locks = Vec::new();
     let mut object = None;
@@ -453,14 +450,10 @@ async fn of_state(directory: &Directory) -> OfState {
     state
 }
 
-async fn state_objects(
-    config: &S3Config,
-    backend: &S3,
-    workspace: &str,
-) -> StoreResult<(s3::Asked, Vec<Finding>, Option<ServerTime>)> {
-    let client = S3Client::connect(config).await?;
-    let asked = s3::state_bucket(&client, backend, workspace).await;
-    let mut findings = judged(&client, &config.bucket, &asked.bucket, true);
+async fn state_objects(place: &StatePlace) -> StoreResult<(s3::Asked, Vec<Finding>, Option<ServerTime>)> {
+    let client = S3Client::connect(&place.objects).await?;
+    let asked = s3::state_bucket(&client, place).await;
+    let mut findings = judged(&client, &place.objects.bucket, &asked.bucket, true);
     if let Some(Fault::Failed(error)) = asked.bucket.region.fault() {
         findings.push(unreachable(Area::Bucket, &error.to_string()));
     }
@@ -475,8 +468,8 @@ struct Items {
     table: (String, String, Option<String>),
 }
 
-async fn state_items(access: &Access, backend: &S3, path: &str) -> Option<StoreResult<Items>> {
-    let table = backend.dynamodb_table.as_deref()?;
+async fn state_items(place: &StatePlace, path: &str) -> Option<StoreResult<Items>> {
+    let DynamoConfig { table, access } = place.items.as_ref()?;
     let client = match DynamoClient::connect(access, &format!("table \"{table}\"")).await {
         Ok(client) => client,
         Err(error) => return Some(Err(error)),

@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 pub use care::Care;
 pub use free::{Dead, Finding, free_if_dead};
 pub use probe::{Probed, Terraform};
-pub use stored::{StateLock, stored};
+pub use stored::{StateLock, StatePlace};
 
-pub(crate) use stored::{in_bucket, in_table, items, object_key, objects};
+pub(crate) use stored::{in_bucket, in_table};
 
 /// The values of `--free-state-lock`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::inventory::{DynamoClient, Fault, S3Client};
-use crate::store::{Access, S3Config};
+use crate::store::{DynamoConfig, S3Config};
 use crate::terraform::backend::S3;
 use crate::terraform::lock_info::LockInfo;
 
@@ -20,58 +20,52 @@ pub struct StateLock {
     pub info: Option<LockInfo>,
 }
 
-/// Every lock on the state of `workspace` in `backend`.
-///
-/// # Errors
-/// A clause that says why it is not known.
-pub async fn stored(backend: &S3, workspace: &str) -> Result<Vec<StateLock>, String> {
-    let mut found = Vec::new();
-    if let Some(table) = &backend.dynamodb_table {
-        let client = DynamoClient::connect(&items(backend), &format!("table \"{table}\"")).await;
-        let client = client.map_err(|error| error.to_string())?;
-        let path = backend.state_path(workspace);
-        match in_table(&client, table, &path).await {
-            Ok(lock) => found.extend(lock),
-            Err(fault) => return Err(format!("item {path} of table {table}: {}", fault.text())),
+/// A state in an `s3` backend, and how Terraform reaches it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatePlace {
+    /// The backend.
+    pub backend: S3,
+    /// The workspace.
+    pub workspace: String,
+    /// Its bucket.
+    pub objects: S3Config,
+    /// The table of its lock, where there is one.
+    pub items: Option<DynamoConfig>,
+}
+
+impl StatePlace {
+    /// `<bucket>/<key>`: the `LockID` of the lock in the table.
+    pub fn path(&self) -> String {
+        self.backend.state_path(&self.workspace)
+    }
+
+    /// The key of the lock object.
+    pub(crate) fn lock_key(&self) -> String {
+        format!("{}.tflock", self.backend.state_key(&self.workspace))
+    }
+
+    /// Every lock on the state.
+    ///
+    /// # Errors
+    /// A clause that says why it is not known.
+    pub async fn locks(&self) -> Result<Vec<StateLock>, String> {
+        let mut found = Vec::new();
+        if let Some(DynamoConfig { table, access }) = &self.items {
+            let client = DynamoClient::connect(access, &format!("table \"{table}\"")).await;
+            let client = client.map_err(|error| error.to_string())?;
+            let path = self.path();
+            let lock = in_table(&client, table, &path).await;
+            found.extend(lock.map_err(|fault| format!("item {path} of table {table}: {}", fault.text()))?);
         }
-    }
-    if backend.use_lockfile {
-        let client = S3Client::connect(&objects(backend)).await.map_err(|error| error.to_string())?;
-        let key = object_key(backend, workspace);
-        match in_bucket(&client, &backend.bucket, &key).await {
-            Ok(lock) => found.extend(lock),
-            Err(fault) => return Err(format!("object {key} of bucket {}: {}", backend.bucket, fault.text())),
+        if self.backend.use_lockfile {
+            let bucket = &self.objects.bucket;
+            let client = S3Client::connect(&self.objects).await.map_err(|error| error.to_string())?;
+            let key = self.lock_key();
+            let lock = in_bucket(&client, bucket, &key).await;
+            found.extend(lock.map_err(|fault| format!("object {key} of bucket {bucket}: {}", fault.text()))?);
         }
+        Ok(found)
     }
-    Ok(found)
-}
-
-/// How Terraform reaches the table.
-pub(crate) fn items(backend: &S3) -> Access {
-    access(backend, backend.dynamodb_endpoint.as_ref())
-}
-
-/// How Terraform reaches the bucket.
-pub(crate) fn objects(backend: &S3) -> S3Config {
-    S3Config {
-        bucket: backend.bucket.clone(),
-        path_style: backend.path_style,
-        access: access(backend, backend.s3_endpoint.as_ref()),
-    }
-}
-
-fn access(backend: &S3, endpoint: Option<&String>) -> Access {
-    Access {
-        region: backend.region.clone(),
-        endpoint_url: endpoint.cloned(),
-        profile: backend.profile.clone(),
-        role_arn: backend.role_arn.clone(),
-    }
-}
-
-/// The key of the lock object of the state of `workspace`.
-pub(crate) fn object_key(backend: &S3, workspace: &str) -> String {
-    format!("{}.tflock", backend.state_key(workspace))
 }
 
 /// The lock in the item `path` of `table`.

@@ -19,9 +19,8 @@ use super::is_aws;
 use crate::doctor::permissions::{Need, Outcome, Try};
 use crate::inventory::{Bucket, Fault, S3Client};
 use crate::lease::LockName;
-use crate::state_lock::{StateLock, in_bucket, object_key};
+use crate::state_lock::{StateLock, StatePlace, in_bucket};
 use crate::store::s3::key;
-use crate::terraform::backend::S3;
 
 /// An ETag that no object has.
 const NO_ETAG: &str = "\"00000000000000000000000000000000\"";
@@ -60,15 +59,16 @@ pub(in crate::doctor) struct Object {
     pub(in crate::doctor) written: Option<Timestamp>,
 }
 
-/// Looks at the bucket of `backend`, for the state of `workspace`.
-pub(in crate::doctor) async fn state_bucket(client: &S3Client, backend: &S3, workspace: &str) -> Asked {
+/// Looks at the bucket of the state.
+pub(in crate::doctor) async fn state_bucket(client: &S3Client, place: &StatePlace) -> Asked {
+    let backend = &place.backend;
     let bucket = Bucket::read(client, &backend.bucket).await;
     if let Some(Fault::Missing | Fault::Elsewhere(_) | Fault::Failed(_)) = bucket.region.fault() {
         return Asked { bucket, tries: Vec::new(), object: None, lock: None };
     }
-    let key = backend.state_key(workspace);
+    let key = backend.state_key(&place.workspace);
     let prefix = format!("{}/", backend.workspace_key_prefix.as_deref().unwrap_or("env:"));
-    let lock_key = object_key(backend, workspace);
+    let lock_key = place.lock_key();
     let guarded = guarded(client, &backend.bucket, &key).await;
     let (state, listed, written) = tokio::join!(
         state(client, &backend.bucket, &key),
