@@ -9,6 +9,7 @@ pub mod credentials;
 pub mod error;
 pub mod escape;
 pub mod guardian;
+pub mod history;
 pub mod identity;
 pub mod inventory;
 pub mod lease;

@@ -89,7 +89,7 @@ async fn plan(
             (init, tool.step(config, *command, args, terminal)?)
         }
         Action::Exec { argv } => (None, exec(argv, cwd)?),
-        Action::Status { .. } | Action::Unlock { .. } => {
+        Action::Status { .. } | Action::History { .. } | Action::Unlock { .. } => {
             return Err(Error::Bug("a command without a child was to be supervised".into()));
         }
     };

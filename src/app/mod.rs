@@ -5,6 +5,7 @@ mod care;
 mod guarded;
 mod inherit;
 mod operator;
+mod past;
 mod setup;
 
 use std::time::Duration;
@@ -92,6 +93,9 @@ async fn dispatch(config: &Config, arrivals: UnboundedReceiver<Arrival>, reporte
     match &config.action {
         Action::Terraform { .. } | Action::Exec { .. } => guarded::run(config, arrivals, reporter).await,
         Action::Status { json, check } => told(operator::status(config, *json, *check).await, reporter),
+        Action::History { last, since, json } => {
+            told(past::history(config, *last, *since, *json, reporter).await, reporter)
+        }
         Action::Unlock { session, recovered, now, yes, reason } => {
             let order = operator::Order {
                 session: session.clone(),

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::queries::History;
+
 const ABOUT: &str =
     "Runs Terraform under one pipeline-level lock: queued in order, stopped cleanly, always released";
 
@@ -93,6 +95,13 @@ pub enum Command {
         args_override_self = true
     )]
     Status(Status),
+    /// Show the last runs of the lock
+    #[command(
+        after_help = "Examples:\n  tfguard history -n 5\n  tfguard history --since 7d --json",
+        override_usage = "tfguard history [OPTIONS]",
+        args_override_self = true
+    )]
+    History(History),
     /// Ask the holder to stop and release the lock, or take it away
     #[command(
         after_help = "Examples:\n  tfguard unlock --reason 'runner was deleted'\n  \

@@ -38,6 +38,15 @@ pub enum Action {
         /// 75 when held.
         check: bool,
     },
+    /// Show the last runs.
+    History {
+        /// How many; `None`: as many as there are within `since`.
+        last: Option<u64>,
+        /// Only those that ended within this time.
+        since: Option<Duration>,
+        /// As one JSON document.
+        json: bool,
+    },
     /// Stop or remove an entry.
     Unlock {
         /// Whose; `None`: the holder's.

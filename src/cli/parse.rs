@@ -20,7 +20,8 @@ pub enum Parsed {
 }
 
 /// What a command line without a command is told.
-const COMMANDS: [&str; 8] = ["init", "plan", "apply", "destroy", "exec", "status", "unlock", "completions"];
+const COMMANDS: [&str; 9] =
+    ["init", "plan", "apply", "destroy", "exec", "status", "history", "unlock", "completions"];
 /// The commands that take arguments after `--`.
 const PASSING: [&str; 5] = ["init", "plan", "apply", "destroy", "exec"];
 

@@ -106,6 +106,7 @@ fn take_options(mut command: RawCommand) -> (Options, RawCommand) {
         }
         RawCommand::Exec(run) => std::mem::take(&mut run.options),
         RawCommand::Status(status) => std::mem::take(&mut status.options),
+        RawCommand::History(history) => std::mem::take(&mut history.options),
         RawCommand::Unlock(unlock) => std::mem::take(&mut unlock.options),
         RawCommand::Completions { .. } => Options::default(),
     };
@@ -152,6 +153,14 @@ fn action(
         RawCommand::Exec(run) => Ok(Action::Exec { argv: run.argv }),
         RawCommand::Status(status) => {
             Ok(Action::Status { json: status.json || log.format == Format::Json, check: status.check })
+        }
+        RawCommand::History(raw) => {
+            let since = origins.duration(raw.since, "--since", "", None)?;
+            Ok(Action::History {
+                last: raw.last,
+                since: since.map(|(since, _)| since),
+                json: raw.json || log.format == Format::Json,
+            })
         }
         RawCommand::Unlock(raw) => unlock(raw, log.format, reason, surroundings.terminal),
         RawCommand::Completions { .. } => Err(Error::Bug("completions needs no configuration".into())),
@@ -204,7 +213,8 @@ fn unlock(raw: Unlock, format: Format, reason: Option<&Given>, terminal: bool) -
 }
 
 fn mode(origins: &Origins<'_>, options: &Options, action: &Action) -> Result<Mode, Error> {
-    let takes_no_lock = matches!(action, Action::Status { .. } | Action::Unlock { .. });
+    let takes_no_lock =
+        matches!(action, Action::Status { .. } | Action::History { .. } | Action::Unlock { .. });
     let may_share = matches!(action, Action::Exec { .. } | Action::Terraform { command: Command::Plan, .. });
     let variable = origins.pick(None, "", Some("TFGUARD_SHARED"), None)?;
     let variable = match variable {

@@ -121,7 +121,7 @@ fn intervention(by: &Intervention, now: Timestamp) -> String {
     format!("{} {} ago (\"{}\")", escape::field(&by.by), human::since(by.at, now), escape::field(&by.reason))
 }
 
-fn outcome(outcome: Outcome) -> &'static str {
+pub(super) fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Released => "released",
         Outcome::Crashed => "crashed",
@@ -232,7 +232,7 @@ fn last_json(last: &Last) -> Value {
     })
 }
 
-fn intervention_json(by: &Intervention) -> Value {
+pub(super) fn intervention_json(by: &Intervention) -> Value {
     json!({
         "by": escape::field(&by.by),
         "reason": escape::field(&by.reason),
@@ -240,7 +240,7 @@ fn intervention_json(by: &Intervention) -> Value {
     })
 }
 
-fn identity_json(identity: &Identity) -> Value {
+pub(super) fn identity_json(identity: &Identity) -> Value {
     let known = |text: &Option<String>| text.as_deref().map(|text| escape::field(text).into_owned());
     json!({
         "actor": known(&identity.actor),

@@ -8,9 +8,10 @@ use tokio::task::JoinHandle;
 use super::process::Post;
 use super::ward::Ward;
 use crate::clock::{Clock, SystemClock};
+use crate::history;
 use crate::lease::session::Notice;
 use crate::lease::transition::Ending;
-use crate::lease::{LockName, Outcome};
+use crate::lease::{LockName, Outcome, PastRun, Teller};
 use crate::lock::{self, Lock, Update};
 use crate::operate;
 use crate::report::Reporter;
@@ -122,10 +123,11 @@ async fn attend(mut post: Post, reporter: &Reporter) {
     let ending = Ending { changed, rescued: rescued.clone(), ..Ending::new(Outcome::Crashed, None) };
     match lock {
         Some((lock, store)) => {
-            if release(lock, &name, ending, &post, reporter).await
-                && let Some(path) = rescued
-            {
-                mark(store.as_ref(), &name, &path, &post, reporter).await;
+            if release(lock, &name, ending.clone(), &post, reporter).await {
+                if let Some(path) = rescued {
+                    mark(store.as_ref(), &name, &path, &post, reporter).await;
+                }
+                write_down(store.as_ref(), &name, &ending, &post, reporter).await;
             }
         }
         None => {
@@ -173,6 +175,15 @@ async fn mark(store: &dyn Store, name: &LockName, path: &str, post: &Post, repor
     if let Err(error) = operate::rescued(store, name, own, path, &SystemClock, seed).await {
         let text = format!("the lock's record could not be told of the rescued state: {error}");
         say(reporter, Level::Warn, text);
+    }
+}
+
+/// Writes the run down in the lock's history, unless it has done that itself before it died.
+async fn write_down(store: &dyn Store, name: &LockName, ending: &Ending, post: &Post, reporter: &Reporter) {
+    let wall = SystemClock.now().wall;
+    let Some(past) = PastRun::of(&post.tenure.own, ending, Teller::Guardian, wall) else { return };
+    if let Err(error) = history::write(store, name, &past).await {
+        say(reporter, Level::Warn, format!("lock {name}: the run is missing in its history: {error}"));
     }
 }
 

@@ -5,12 +5,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 use super::{Update, Wish};
 use crate::clock::Clock;
+use crate::history;
 use crate::lease::session::{Answer, Notice, Output, Request};
-use crate::lease::{LockName, Session};
+use crate::lease::transition::Ending;
+use crate::lease::{Holder, LockName, Outcome, PastRun, Session, Teller};
 use crate::store::{Store, StoreError, StoreResult, Swap, Unavailable, Watch};
 
 /// A request under way and its answer to be.
@@ -47,6 +50,7 @@ pub(super) async fn drive<C: Clock>(
                     }
                     tell(&updates, Update::Notice(notice, session.tenure().cloned().map(Box::new)));
                 }
+                Output::Evicted(holders) => write_down(&holders, &store, &name, clock.now().wall),
                 Output::Finished(finish) => {
                     let error = (!finish.is_clean()).then_some(newest_error).flatten();
                     tell(&updates, Update::Finished(finish, error));
@@ -74,6 +78,17 @@ pub(super) async fn drive<C: Clock>(
             () = due(&clock, &session) => session.tick(clock.now()),
             Some(()) = changed.recv() => session.changed(clock.now()),
         }
+    }
+}
+
+/// Writes down the runs of holders that were found dead, beside everything else: nobody waits for
+/// it, and a run that cannot be written down is missing in the history and nowhere else.
+fn write_down(holders: &[Holder], store: &Arc<dyn Store>, name: &LockName, wall: Timestamp) {
+    // Nobody knows how far they came.
+    let ending = Ending { changed: true, ..Ending::new(Outcome::Expired, None) };
+    for past in holders.iter().filter_map(|holder| PastRun::of(holder, &ending, Teller::Other, wall)) {
+        let (store, name) = (Arc::clone(store), name.clone());
+        tokio::spawn(async move { history::write(store.as_ref(), &name, &past).await });
     }
 }
 

@@ -2,9 +2,15 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::clock::Clock;
 use crate::error::Error;
-use crate::lease::{Holder, Intervention, LockName, Record, Standing, Waiter, transition};
+use crate::history;
+use crate::lease::transition::Ending;
+use crate::lease::{
+    Holder, Intervention, LockName, Outcome, PastRun, Record, Standing, Teller, Waiter, transition,
+};
 use crate::store::{Store, StoreError, Swap};
 
 /// How long one request may take.
@@ -81,7 +87,12 @@ pub async fn unlock(
         };
         let stamp = format!("unlock/{seed:016x}/{attempt}");
         match store.swap(name, Some(&record.stamp), &next.sealed(stamp, wall), TIMEOUT).await {
-            Ok(Swap::Written) => return Ok(done),
+            Ok(Swap::Written) => {
+                if let Done::RemovedHolders(holders) = &done {
+                    write_down(store, name, holders, &request.by, wall).await;
+                }
+                return Ok(done);
+            }
             // Somebody was faster, or nobody knows: look again at what stands there now.
             Ok(Swap::Conflict(_)) => {}
             Err(source) if source.is_transient() => newest = Some(source),
@@ -96,12 +107,21 @@ pub async fn unlock(
     }
 }
 
+/// Writes down the runs that were taken out. What cannot be written is missing in the history, and
+/// the runs themselves may still write it, since they know more.
+async fn write_down(store: &dyn Store, name: &LockName, gone: &[Holder], by: &Intervention, wall: Timestamp) {
+    let ending = Ending { changed: true, ..Ending::new(Outcome::Forced, None) };
+    for past in gone.iter().filter_map(|holder| PastRun::of(holder, &ending, Teller::Other, wall)) {
+        let _ = history::write(store, name, &past.with_operator(by)).await;
+    }
+}
+
 /// The record with the request carried out, or `None` when there is nothing left to do.
 fn plan(
     record: &Record,
     name: &LockName,
     request: &Request,
-    wall: jiff::Timestamp,
+    wall: Timestamp,
 ) -> Result<Option<(Record, Done)>, Error> {
     let holders: Vec<Holder> = match &request.session {
         None => record.holders.clone(),

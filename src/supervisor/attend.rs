@@ -16,6 +16,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::credentials;
 use crate::error::Error;
 use crate::guardian::{Guardian, Relief, Token};
+use crate::lease::session::Loss;
 use crate::lease::{Instant, LockName, Tenure};
 use crate::lock::{Lock, Update};
 use crate::report::event::{Ended, Event, Level};
@@ -60,6 +61,8 @@ pub(super) struct Hold {
     pub(super) tenure: Tenure,
     /// The newest failure of a heartbeat.
     pub(super) trouble: Option<String>,
+    /// How it was lost.
+    pub(super) lost: Option<Loss>,
     /// How often the lock's task had to be replaced.
     pub(super) revived: u32,
 }

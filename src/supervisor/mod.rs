@@ -9,10 +9,11 @@
 //! 2. `attend`: a child from its start until it and all it left are dead.
 //!    `course`: which ones, in which order.
 //! 3. [`custody`]: what earlier runs have left, what this one leaves.
-//! 4. `depart`: release, last of all.
+//! 4. `depart`: release, last of all; then `chronicle` writes the run down.
 
 mod acquire;
 mod attend;
+mod chronicle;
 mod course;
 pub mod custody;
 mod depart;

@@ -8,6 +8,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::acquire::Waiting;
 use super::attend::{Hold, Scene};
+use super::chronicle::Chronicle;
 use super::course;
 use super::custody::{Custodian, Custody, Footing};
 use super::depart;
@@ -98,14 +99,18 @@ impl Report {
 
     /// The word in `run_summary`.
     pub fn outcome(&self) -> &'static str {
-        match &self.result {
-            Ok(verdict) => verdict.outcome,
-            Err(Error::Cancelled { .. }) => "cancelled",
-            Err(Error::Lost(_)) => "lost",
-            Err(Error::NotAcquired(_)) => "not_acquired",
-            Err(Error::Refused(_)) => "refused",
-            Err(_) => "failed",
-        }
+        word(&self.result)
+    }
+}
+
+fn word(result: &Result<Verdict, Error>) -> &'static str {
+    match result {
+        Ok(verdict) => verdict.outcome,
+        Err(Error::Cancelled { .. }) => "cancelled",
+        Err(Error::Lost(_)) => "lost",
+        Err(Error::NotAcquired(_)) => "not_acquired",
+        Err(Error::Refused(_)) => "refused",
+        Err(_) => "failed",
     }
 }
 
@@ -182,9 +187,20 @@ pub async fn run(
     };
     if let Some(hold) = &mut scene.hold {
         let leave = depart::Leave { name: &plan.name, options: &plan.options, acquired_at, clock, reporter };
-        let rescued = ending.rescued.clone();
-        if leave.release(&mut hold.lock, ending, &hold.tenure).await {
-            custodian.mark(rescued.as_deref()).await;
+        if leave.release(&mut hold.lock, ending.clone(), &hold.tenure).await {
+            let held = clock.mono().since(acquired_at);
+            custodian.mark(ending.rescued.as_deref()).await;
+            let chronicle = Chronicle {
+                identity: &plan.candidate.identity,
+                began: from,
+                waited,
+                result: word(&result),
+                ending: &ending,
+                counts: None,
+                reporter,
+            };
+            let (store, own) = (plan.store.as_ref(), &hold.tenure.own);
+            chronicle.write(store, &plan.name, own, hold.lost.as_ref(), held).await;
         }
     }
     if let Some(guardian) = scene.guardian.take() {
@@ -227,7 +243,7 @@ async fn acquire(
         wait: plan.wait,
     };
     let (tenure, previous, legacy) = waiting.acquire(&mut lock, arrivals).await?;
-    Ok((Hold { lock, tenure, trouble: None, revived: 0 }, previous, legacy))
+    Ok((Hold { lock, tenure, trouble: None, lost: None, revived: 0 }, previous, legacy))
 }
 
 /// Posts the guardian. A run without one is a run all the same, and says so.

@@ -38,6 +38,7 @@ impl Scene<'_> {
                         format!("lock {lock}: its record had vanished from the store; putting it back"),
                     )),
                     Notice::Lost(loss) => {
+                        hold.lost = Some(loss.clone());
                         self.emit(Event::LockLost { lock, cause: cause_of(&loss) });
                         return Some(Happening::Lost);
                     }

@@ -20,6 +20,7 @@ mod credentials;
 mod documents;
 mod e2e;
 mod guardian;
+mod history;
 mod inventory;
 mod lease_sim;
 mod rescue;

@@ -184,6 +184,8 @@ pub enum Output {
     },
     /// Tell.
     Notice(Notice),
+    /// Holders that we found dead are out of the record; nobody else tells their runs.
+    Evicted(Vec<Holder>),
     /// The session is over.
     Finished(Finish),
 }
@@ -242,6 +244,8 @@ pub struct Session {
     view: Option<Option<Record>>,
     unanswered: Unanswered,
     claim: Option<Claim>,
+    /// Holders that the newest write of ours takes out, until it is known whether it did.
+    evicting: Vec<Holder>,
     observer: Observer,
     /// Above every generation that we have seen.
     generation: u64,
@@ -272,6 +276,7 @@ impl Session {
             view: None,
             unanswered: Unanswered::default(),
             claim: None,
+            evicting: Vec::new(),
             observer: Observer::default(),
             generation: 0,
             pausing: false,
@@ -330,6 +335,7 @@ impl Session {
             Answer::Written => {
                 self.succeeded();
                 self.conflicts = 0;
+                self.tell_evicted(proposed.as_ref(), true);
                 self.learn(proposed, now);
                 self.decide(now);
             }
@@ -394,6 +400,7 @@ impl Session {
     /// Takes in a record that is known to have stood at some time since the last one.
     fn learn(&mut self, record: Option<Record>, now: Now) {
         self.unanswered.look(record.as_ref());
+        self.tell_evicted(record.as_ref(), false);
         if let Some(record) = &record {
             self.observer.look(record, now.mono);
             self.seek.look(record);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Finish, Next, Notice, Session, Wait};
-use crate::lease::record::{Holder, HolderKey, Last, Phase, Record, Standing};
+use super::{Finish, Next, Notice, Output, Session, Wait};
+use crate::lease::record::{Holder, HolderKey, Last, Outcome, Phase, Record, Standing};
 use crate::lease::time::{Instant, Lease, Now};
 use crate::lease::transition;
 
@@ -187,6 +187,8 @@ impl Session {
             return false;
         }
         let next = transition::evict(record, &dead, &self.params.candidate, now.wall);
+        self.evicting =
+            record.holders.iter().filter(|holder| dead.contains(&holder.session)).cloned().collect();
         match next.standing(own) {
             Standing::Holder(holder) if holder.phase == Phase::Active => {
                 self.remember_previous(&transition::evict_only(record, &dead, now.wall));
@@ -195,6 +197,25 @@ impl Session {
             _ => self.send_write(next, now),
         }
         true
+    }
+
+    /// Tells of the holders that a write of ours took out. One whose answer was lost shows in
+    /// `last`; where it does not, they may as well have left by themselves, and are not told of.
+    pub(super) fn tell_evicted(&mut self, record: Option<&Record>, written: bool) {
+        if self.evicting.is_empty() {
+            return;
+        }
+        let shown = |holder: &Holder| {
+            let last = record.and_then(|record| record.last.as_ref());
+            last.is_some_and(|last| last.session == holder.session && last.outcome == Outcome::Expired)
+        };
+        let gone: Vec<Holder> = std::mem::take(&mut self.evicting)
+            .into_iter()
+            .filter(|holder| holder.phase == Phase::Active && (written || shown(holder)))
+            .collect();
+        if !gone.is_empty() {
+            self.outputs.push_back(Output::Evicted(gone));
+        }
     }
 
     /// Past the time to give up: whether every holder looked dead when that time came and has

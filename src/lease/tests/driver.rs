@@ -13,6 +13,8 @@ pub(super) struct Driver {
     pub(super) session: Session,
     pub(super) store: Option<Record>,
     pub(super) notices: Vec<Notice>,
+    /// The sessions that it told of as evicted by itself.
+    pub(super) evicted: Vec<String>,
     pub(super) finish: Option<Finish>,
     pending: Option<Request>,
     millis: u64,
@@ -41,8 +43,16 @@ impl Driver {
 
     pub(super) fn of(params: Params, store: Option<Record>) -> Self {
         let session = Session::new(params, now(0));
-        let mut driver =
-            Self { session, store, notices: vec![], finish: None, pending: None, millis: 0, writes: 0 };
+        let mut driver = Self {
+            session,
+            store,
+            notices: vec![],
+            evicted: vec![],
+            finish: None,
+            pending: None,
+            millis: 0,
+            writes: 0,
+        };
         driver.poll();
         driver
     }
@@ -170,6 +180,7 @@ impl Driver {
             match output {
                 Output::Send { request, .. } => self.pending = Some(request),
                 Output::Notice(notice) => self.notices.push(notice),
+                Output::Evicted(gone) => self.evicted.extend(gone.into_iter().map(|holder| holder.session)),
                 Output::Finished(finish) => self.finish = Some(finish),
             }
         }

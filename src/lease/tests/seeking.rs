@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::record::{MAX_WAITERS, Mode, Outcome, Phase, Record};
-use super::super::session::{Answer, Finish, Notice, Wait};
+use super::super::session::{Answer, Finish, Notice, Request, Wait};
 use super::super::transition::{Ending, confirm, evict, release, renew};
 use super::driver::{Driver, ME, params};
 use super::{LEASE, candidate, exclusive, holders, queue, record_of, wall};
@@ -39,7 +39,39 @@ fn who_does_not_wait_takes_over_from_the_dead_after_its_patience() {
             notice,
             Notice::Acquired { previous: Some(last), .. } if last.outcome == Outcome::Expired
         )));
+        assert_eq!(me.evicted, ["a"]);
     }
+}
+
+/// The history has no other word of a run whose machine died.
+#[test]
+fn an_eviction_is_told_by_whoever_made_it_also_when_its_answer_is_lost() {
+    for lost in [false, true] {
+        let mut me = Driver::new(Some(aged(record_of(&[exclusive("a")]), 61)), Wait::Not);
+        me.until(PATIENCE + 2.0, |me| {
+            let evicts = matches!(me.pending(), Request::Write { .. });
+            if lost && evicts && me.evicted.is_empty() && holders(me.store.as_ref().unwrap()) == ["a"] {
+                me.serve_unheard();
+                assert_eq!(me.evicted, [""; 0]);
+            } else {
+                me.serve();
+            }
+        });
+        assert_eq!((&me.evicted[..], holders(me.store.as_ref().unwrap())), (&["a".to_owned()][..], vec![ME]));
+    }
+}
+
+#[test]
+fn who_left_by_itself_was_not_evicted() {
+    let mut me = Driver::new(Some(aged(record_of(&[exclusive("a")]), 61)), Wait::Not);
+    me.until(PATIENCE + 2.0, |me| {
+        if matches!(me.pending(), Request::Write { .. }) && holders(me.store.as_ref().unwrap()) == ["a"] {
+            let ending = Ending::new(Outcome::Released, Some(0));
+            me.rival(|record| release(record, "a", &ending, wall(200)));
+        }
+        me.serve();
+    });
+    assert_eq!((&me.evicted[..], holders(me.store.as_ref().unwrap())), (&[][..], vec![ME]));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Where the locks of a test live, and what stands there.
 
+use std::path::Path;
+
 use serde_json::{Map, Value, json};
 
 use crate::support::dynamo::{Engine, Shape};
@@ -8,29 +10,29 @@ use crate::support::project::Project;
 use crate::support::run::{Run, Started};
 
 /// The lock that every test takes, in a store of its own.
-pub(super) const LOCK: &str = "e2e";
+pub(crate) const LOCK: &str = "e2e";
 /// The table of [`Locks::dynamodb`].
-pub(super) const TABLE: &str = "locks";
+pub(crate) const TABLE: &str = "locks";
 
 /// A store of the test's own.
-pub(super) enum Locks {
+pub(crate) enum Locks {
     Local(Folder),
     Dynamodb(Engine),
 }
 
 impl Locks {
-    pub(super) fn local() -> Self {
+    pub(crate) fn local() -> Self {
         Self::Local(Folder::new())
     }
 
-    pub(super) fn dynamodb() -> Self {
+    pub(crate) fn dynamodb() -> Self {
         let engine = Engine::start();
         engine.create_table(TABLE, Shape::Right);
         Self::Dynamodb(engine)
     }
 
     /// A run that uses this store and [`LOCK`], and whatever it starts does too.
-    pub(super) fn run(&self, project: &Project) -> Run {
+    pub(crate) fn run(&self, project: &Project) -> Run {
         let run = Run::new(project).env("TFGUARD_LOCK", LOCK);
         match self {
             Self::Local(folder) => {
@@ -44,12 +46,12 @@ impl Locks {
     }
 
     /// A run that holds the lock until its standard input ends. It holds it when this returns.
-    pub(super) fn hold(&self, project: &Project) -> Started {
+    pub(crate) fn hold(&self, project: &Project) -> Started {
         self.hold_with(project, &[])
     }
 
     /// As [`Locks::hold`], with options.
-    pub(super) fn hold_with(&self, project: &Project, options: &[&str]) -> Started {
+    pub(crate) fn hold_with(&self, project: &Project, options: &[&str]) -> Started {
         let run = self.run(project).args(["exec"]).args(options).args(["--", "cat"]);
         let mut holder = run.stdin_open().start();
         holder.wait_for("child_started");
@@ -57,7 +59,7 @@ impl Locks {
     }
 
     /// The record of [`LOCK`], whatever it is.
-    pub(super) fn record(&self) -> Option<Value> {
+    pub(crate) fn record(&self) -> Option<Value> {
         match self {
             Self::Local(folder) => {
                 let text = std::fs::read_to_string(folder.path().join("locks/e2e.json")).ok()?;
@@ -71,7 +73,7 @@ impl Locks {
 
     /// The record of a lock that somebody has held before.
     #[track_caller]
-    pub(super) fn free_record(&self) -> Value {
+    pub(crate) fn free_record(&self) -> Value {
         let record = self.record().unwrap();
         assert_eq!(record["holders"], json!([]), "{record}");
         assert_eq!(record["queue"], json!([]), "{record}");
@@ -80,13 +82,13 @@ impl Locks {
 
     /// How the last run ended: outcome and exit code.
     #[track_caller]
-    pub(super) fn last(&self) -> (String, Option<i64>) {
+    pub(crate) fn last(&self) -> (String, Option<i64>) {
         let last = &self.free_record()["last"];
         (last["outcome"].as_str().unwrap().to_owned(), last["exit_code"].as_i64())
     }
 
     /// Puts a record there, whatever it is.
-    pub(super) fn plant(&self, mut record: Value) {
+    pub(crate) fn plant(&self, mut record: Value) {
         record["LockID"] = format!("tfguard:{LOCK}").into();
         match self {
             Self::Local(folder) => {
@@ -104,15 +106,19 @@ impl Locks {
     }
 
     /// All that anybody with access to the store can read, as text.
-    pub(super) fn everything(&self) -> String {
+    pub(crate) fn everything(&self) -> String {
         match self {
-            Self::Local(folder) => {
-                let files = std::fs::read_dir(folder.path().join("locks")).unwrap();
-                files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect()
-            }
+            Self::Local(folder) => below(&folder.path().join("locks")),
             Self::Dynamodb(engine) => engine.scan(TABLE).iter().map(Value::to_string).collect(),
         }
     }
+}
+
+/// What is in all files below a folder.
+fn below(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+    entries.map(|path| if path.is_dir() { below(&path) } else { read(&path) }).collect()
 }
 
 /// Each test once over local files and once over DynamoDB.
@@ -126,7 +132,7 @@ macro_rules! over_both_stores {
         }
     };
 }
-pub(super) use over_both_stores;
+pub(crate) use over_both_stores;
 
 fn attribute(value: &Value) -> Value {
     match value {

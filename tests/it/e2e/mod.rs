@@ -8,7 +8,7 @@ mod exit_codes;
 mod init;
 mod json;
 mod limits;
-mod locks;
+pub(crate) mod locks;
 mod queue;
 mod status;
 mod surroundings;

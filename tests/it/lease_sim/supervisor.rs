@@ -50,6 +50,8 @@ impl World {
                         actor.lost |= matches!(notice, Notice::Lost(_));
                         actor.notices.push((self.now, notice));
                     }
+                    // For the history, which no guarantee rests on.
+                    Output::Evicted(_) => {}
                     Output::Finished(finish) => {
                         let actor = &mut self.actors[who];
                         let clean = finish.is_clean();

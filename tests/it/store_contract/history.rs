@@ -1,10 +1,20 @@
-//! What every store promises about the history.
+//! What every store promises about the history, and what each does besides.
 
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Mutex;
+
+use serde_json::{Value, json};
 use tfguard::lease::transition::Ending;
 use tfguard::lease::{Counts, Found, LockName, Outcome, PastRun, Teller};
-use tfguard::store::{Store, Swap};
+use tfguard::store::{LocalStore, Store, Swap};
 
+use super::dynamodb::{KEYS, connect};
 use super::{PLENTY, busy, name, record};
+use crate::support::dynamo::{Engine, Shape};
+use crate::support::folder::Folder;
+use crate::support::http::{self, Server};
+use crate::support::isolated::{block_on, isolated};
 
 /// The run `number`, told by `teller`.
 fn past(number: u64, teller: Teller, reason: &str) -> PastRun {
@@ -101,4 +111,64 @@ async fn many_runs_are_read_at_once(store: &dyn Store) {
     }
     assert_eq!(numbers(store, &lock, 1, 230).await, (1..=230).collect::<Vec<_>>());
     assert_eq!(numbers(store, &lock, 100, 201).await, (100..=201).collect::<Vec<_>>());
+}
+
+/// A busy table answers with a part, and says what it left out.
+#[test]
+fn what_a_busy_table_leaves_out_is_asked_for_again() {
+    isolated(concat!(module_path!(), "::what_a_busy_table_leaves_out_is_asked_for_again"), &KEYS, || {
+        let engine = Engine::start();
+        engine.create_table("locks", Shape::Right);
+        let asked = std::sync::Arc::new(Mutex::new(BTreeSet::new()));
+        let seen = std::sync::Arc::clone(&asked);
+        // Gives away one item at a time.
+        let server = Server::start(move |request| {
+            let body = request.bytes.split(|byte| *byte == b'{').next().map_or(0, <[u8]>::len);
+            let body: Value = serde_json::from_slice(&request.bytes[body..]).unwrap();
+            let mut keys = body["RequestItems"]["locks"]["Keys"].as_array().unwrap().clone();
+            let first = keys.remove(0)["LockID"]["S"].as_str().unwrap().to_owned();
+            let item = json!({ "LockID": { "S": first }, "schema": { "N": "1" } });
+            seen.lock().unwrap().insert(first);
+            let unsent = if keys.is_empty() { json!({}) } else { json!({ "locks": { "Keys": keys } }) };
+            let answer = json!({ "Responses": { "locks": [item] }, "UnprocessedKeys": unsent });
+            http::answer(200, &answer.to_string())
+        });
+        let found = block_on(async {
+            let store = connect(&server.endpoint(), "locks").await;
+            store.runs(&name("busy"), 4..=7, PLENTY).await.unwrap()
+        });
+        assert_eq!(found.iter().map(|found| found.run).collect::<Vec<_>>(), [4, 5, 6, 7]);
+        // Cut short as they are, they are runs that cannot be read, and no error.
+        assert!(found.iter().all(|found| found.past.is_err()));
+        assert_eq!(asked.lock().unwrap().len(), 4);
+    });
+}
+
+#[test]
+fn files_are_private_and_go_when_they_are_out_of_date() {
+    let folder = Folder::new();
+    let dir = folder.path().join(".tfguard");
+    let store = LocalStore::open(&dir).unwrap();
+    let lock = name("prod");
+    let later = jiff::Timestamp::from_second(1_800_000_200).unwrap();
+    let old = |number| PastRun { expires_at: 1_800_000_100, ..past(number, Teller::Run, "") };
+    block_on(async {
+        for number in [1, 2, 10] {
+            write(&store, &lock, &old(number)).await;
+        }
+        assert_eq!(numbers(&store, &lock, 1, 20).await, [1, 2, 10]);
+        for number in [11, 12] {
+            write(&store, &lock, &PastRun { ended_at: later, ..past(number, Teller::Run, "") }).await;
+        }
+        assert_eq!(numbers(&store, &lock, 1, 20).await, [11, 12]);
+    });
+    let mode = |path: &str| std::fs::metadata(dir.join(path)).unwrap().permissions().mode() & 0o7777;
+    assert_eq!((mode("history"), mode("history/prod"), mode("history/prod/12.json")), (0o700, 0o700, 0o600));
+    // A file that is damaged is told of, and hides no other.
+    std::fs::write(dir.join("history/prod/12.json"), "{").unwrap();
+    let found = block_on(store.runs(&lock, 1..=20, PLENTY)).unwrap();
+    assert_eq!(
+        found.iter().map(|found| (found.run, found.past.is_ok())).collect::<Vec<_>>(),
+        [(11, true), (12, false)]
+    );
 }

@@ -45,6 +45,8 @@ struct Shared {
 struct State {
     only: Option<&'static str>,
     fault: Option<Fault>,
+    /// How many requests pass before the fault.
+    passed: usize,
     seen: Vec<(String, String)>,
     delayed: usize,
     released: bool,
@@ -69,13 +71,20 @@ impl Proxy {
     /// From now on, every request meets this.
     pub(crate) fn set(&self, fault: Fault) {
         let mut state = self.shared.state.lock().unwrap();
-        (state.only, state.fault, state.released) = (None, Some(fault), false);
+        (state.only, state.fault, state.released, state.passed) = (None, Some(fault), false, 0);
     }
 
     /// From now on, requests for this operation (`PutItem`) meet this, all others pass.
     pub(crate) fn set_for(&self, operation: &'static str, fault: Fault) {
         let mut state = self.shared.state.lock().unwrap();
-        (state.only, state.fault, state.released) = (Some(operation), Some(fault), false);
+        (state.only, state.fault, state.released, state.passed) = (Some(operation), Some(fault), false, 0);
+    }
+
+    /// The next `passed` requests for this operation pass, those after it meet this; all others
+    /// pass.
+    pub(crate) fn set_after(&self, operation: &'static str, passed: usize, fault: Fault) {
+        self.set_for(operation, fault);
+        self.shared.state.lock().unwrap().passed = passed;
     }
 
     /// How many connections were made so far.
@@ -127,6 +136,10 @@ impl Shared {
             state.seen.push((operation.to_owned(), authorization));
             match state.only {
                 Some(only) if only != operation => Fault::None,
+                _ if state.passed > 0 => {
+                    state.passed -= 1;
+                    Fault::None
+                }
                 _ => state.fault.clone().unwrap_or(Fault::None),
             }
         };
