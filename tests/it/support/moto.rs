@@ -56,6 +56,26 @@ impl Moto {
         assert_eq!(status, 200);
     }
 
+    /// What is in an object, if there is one.
+    pub(crate) fn object(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
+        let (status, _, body) = self.request("GET", &format!("/{bucket}/{key}"), &[], b"");
+        (status == 200).then_some(body)
+    }
+
+    /// Writes an object.
+    pub(crate) fn put_object(&self, bucket: &str, key: &str, body: &[u8]) {
+        assert_eq!(self.request("PUT", &format!("/{bucket}/{key}"), &[], body).0, 200);
+    }
+
+    /// The keys of a bucket, at most 1000, as XML has them.
+    pub(crate) fn keys(&self, bucket: &str) -> Vec<String> {
+        let (status, _, body) = self.request("GET", &format!("/{bucket}?list-type=2"), &[], b"");
+        assert_eq!(status, 200);
+        let text = String::from_utf8_lossy(&body).into_owned();
+        let ends = text.split("<Key>").skip(1).filter_map(|rest| rest.split_once("</Key>"));
+        ends.map(|(key, _)| key.to_owned()).collect()
+    }
+
     /// Sends a request, signed by nobody in particular, which moto does not look at: the answer's
     /// status, head and body.
     pub(crate) fn request(
