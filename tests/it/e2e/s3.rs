@@ -9,6 +9,7 @@ use super::locks::Locks;
 use super::{bad_record, queue, takeover};
 use crate::support::moto::Moto;
 use crate::support::project::Project;
+use crate::support::run::Run;
 
 #[test]
 fn runs_exclude_each_other_as_over_every_store() {
@@ -51,14 +52,9 @@ terraform {{
 resource "terraform_data" "work" {{}}
 "#
     ));
-    let run = |command: &[&str]| {
-        let run = crate::support::run::Run::new(&project).env("TFGUARD_LOCK", "states/net/terraform.tfstate");
-        // The backend is not known before it is initialised: here it has to be said.
-        run.env("TFGUARD_STORE", "s3").args(command)
-    };
-    let way = ["--bucket", "states", "--endpoint-url", endpoint];
-    run(&["init"]).args(way).output().exits(0);
-    // From here on the backend says it all.
+    // The backend says the rest.
+    let run = |command: &[&str]| Run::new(&project).env("TFGUARD_STORE", "s3").args(command);
+    run(&["init"]).output().exits(0);
     let applied = run(&["apply", "--", "-auto-approve"]).output().exits(0);
     let store = applied.event("lock_acquired")["store"].as_str().unwrap();
     assert_eq!(store, format!("S3 bucket states in us-east-1 at {endpoint}"));
@@ -79,7 +75,7 @@ fn a_bucket_that_is_not_there_is_78_and_runs_nothing() {
     let moto = Moto::start();
     let project = Project::hello();
     let run = |args: &[&str]| {
-        let run = crate::support::run::Run::new(&project).env("TFGUARD_ENDPOINT_URL", &moto.endpoint);
+        let run = Run::new(&project).env("TFGUARD_ENDPOINT_URL", &moto.endpoint);
         run.env("TFGUARD_STORE", "s3").env("TFGUARD_LOCK", "x").args(args).output()
     };
     let missing = run(&["apply", "--bucket", "nowhere", "--", "-auto-approve"]).exits(78);
