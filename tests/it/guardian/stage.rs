@@ -116,7 +116,7 @@ impl Stage {
     }
 
     /// A command in an environment that holds nothing but what a run here needs.
-    fn bare(&self, program: &str) -> Command {
+    pub(crate) fn bare(&self, program: &str) -> Command {
         let home = self.folder.path();
         let mut command = Command::new(program);
         command
