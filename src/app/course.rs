@@ -62,7 +62,7 @@ pub(super) fn build(
             Ok(Built::of(None, Tool::find(config)?.called(argv)))
         }
         Action::Exec { argv } => Ok(Built::of(None, exec(argv, &config.directory)?)),
-        Action::Status { .. } | Action::History { .. } | Action::Unlock { .. } => {
+        Action::Status { .. } | Action::History { .. } | Action::Doctor { .. } | Action::Unlock { .. } => {
             Err(Error::Bug("a command without a child was to be supervised".into()))
         }
     }
@@ -192,13 +192,7 @@ struct Tool<'a> {
 
 impl<'a> Tool<'a> {
     fn find(config: &'a Config) -> Result<Self, Error> {
-        let cwd = std::env::current_dir().unwrap_or_else(|_| config.directory.clone());
-        let program = find::terraform(
-            config.terraform_bin.as_deref(),
-            config.stands_in_for.unwrap_or_default(),
-            &setup::search(&cwd),
-        )?;
-        Ok(Self { config, program, version: OnceCell::new() })
+        Ok(Self { config, program: find_terraform(config)?, version: OnceCell::new() })
     }
 
     /// `init`, where it has to come first, as plain or coloured as the command with `args`.
@@ -267,4 +261,11 @@ fn exec(argv: &[OsString], dir: &Path) -> Result<Step, Error> {
         automated: false,
         output: Output::Passed,
     })
+}
+
+/// The Terraform to run.
+pub(super) fn find_terraform(config: &Config) -> Result<PathBuf, Error> {
+    let cwd = std::env::current_dir().unwrap_or_else(|_| config.directory.clone());
+    let product = config.stands_in_for.unwrap_or_default();
+    find::terraform(config.terraform_bin.as_deref(), product, &setup::search(&cwd))
 }
