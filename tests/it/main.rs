@@ -25,6 +25,7 @@ mod history;
 mod inventory;
 mod lease_sim;
 mod rescue;
+mod runners;
 mod signals;
 mod state_lock;
 mod store_contract;
