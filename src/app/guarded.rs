@@ -1,4 +1,4 @@
-//! Commands under the lock: from the resolved options to a [`Plan`], and from its report to our
+//! Commands under their locks: from the resolved options to a [`Plan`], and from its report to our
 //! exit code.
 
 use std::ffi::OsString;
@@ -7,33 +7,34 @@ use std::process::Command as Process;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{care, inherit, setup};
+use super::inherit::Around;
+use super::{care, setup};
 use crate::child::{Arrival, Target as Aim, Terminal};
-use crate::cli::{Action, Config, Format};
+use crate::cli::{Action, Config, Format, Target};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::{Demands, Outlook};
 use crate::error::Error;
 use crate::guardian::{Setting, Token};
+use crate::lease::Mode;
 use crate::lease::transition::Candidate;
-use crate::lease::{LockName, Mode};
-use crate::report::event::{Event, Level};
+use crate::report::event::{Event, Level, Served};
 use crate::report::{Outlet, Reporter, SharedWriter};
-use crate::supervisor::run::{Course, Plan, Report, Step, Work, run as supervise};
+use crate::supervisor::run::{Course, Need, Plan, Report, Step, Work, run as supervise};
 use crate::supervisor::stop::Limits;
 use crate::terraform::args::{self, Command, Situation, Version};
-use crate::terraform::find::{self, Search};
+use crate::terraform::find;
 use crate::terraform::init;
 use crate::terraform::redact;
 
-/// Runs the command of `config` under its lock and returns our exit code.
+/// Runs the command of `config` under its locks and returns our exit code.
 pub(super) async fn run(config: &Config, arrivals: UnboundedReceiver<Arrival>, reporter: &Reporter) -> u8 {
     let started = SystemClock.now();
     let outlet = match config.log.format {
         Format::Text => Outlet::text(),
         Format::Json => Outlet::json(SharedWriter::stdout(), setup::wall),
     };
-    let mut lock = None;
-    let report = match plan(config, reporter, started, &mut lock).await {
+    let mut locks = Vec::new();
+    let report = match plan(config, reporter, started, &mut locks).await {
         Ok(plan) => supervise(&plan, arrivals, SystemClock, reporter, &outlet).await,
         Err(error) => Report::failed(error, SystemClock.mono().since(started.mono)),
     };
@@ -42,8 +43,7 @@ pub(super) async fn run(config: &Config, arrivals: UnboundedReceiver<Arrival>, r
     }
     let exit_code = report.exit_code();
     reporter.emit(Event::RunSummary {
-        lock,
-        generation: report.generation,
+        locks: if report.locks.is_empty() { locks } else { report.locks.clone() },
         outcome: report.outcome(),
         exit_code,
         waited: report.waited,
@@ -72,7 +72,7 @@ async fn plan(
     config: &Config,
     reporter: &Reporter,
     started: crate::lease::Now,
-    lock: &mut Option<LockName>,
+    locks: &mut Vec<Served>,
 ) -> Result<Plan, Error> {
     let terminal = Terminal::open_foreground().is_some() && config.log.format == Format::Text;
     let directory = setup::inspect(&config.directory)?;
@@ -88,6 +88,9 @@ async fn plan(
                 .transpose()?;
             (init, tool.step(config, *command, args, terminal)?)
         }
+        Action::Exec { argv } if config.stands_in_for.is_some() => {
+            (None, Tool::find(config, cwd)?.called(argv))
+        }
         Action::Exec { argv } => (None, exec(argv, cwd)?),
         Action::Status { .. } | Action::History { .. } | Action::Unlock { .. } => {
             return Err(Error::Bug("a command without a child was to be supervised".into()));
@@ -95,18 +98,17 @@ async fn plan(
     };
     let is_terraform = matches!(config.action, Action::Terraform { .. });
     let target = setup::target(config, &directory, is_terraform)?;
-    let site = target.only()?.clone();
-    *lock = Some(site.lock.clone());
+    locks.extend(target.sites.iter().map(|site| Served::nothing(&site.lock)));
     if !target.chosen.is_empty() {
         reporter.emit(Event::say(Level::Info, target.chosen.join("; ")));
     }
     for text in &target.warnings {
         reporter.emit(Event::say(Level::Warn, text.clone()));
     }
-    // Before the lock is asked for: nobody is to wait for a run that cannot work.
-    let outlook = outlook(config.credentials, &site.lock, reporter).await?;
-    let store = setup::open(&site.store, &site.lock).await?;
-    let inherited = inherit::footing(&site.lock, config.mode, store.as_ref()).await?;
+    // Before a lock is asked for: nobody is to wait for a run that cannot work.
+    let outlook = outlook(config.credentials, &target.named(), reporter).await?;
+    let around = Around::find(setup::env_text);
+    let needs = needs(&target, config, &around).await?;
     let shown = command.shown.join(" ");
     let candidate = Candidate {
         session: crate::session::id(),
@@ -121,18 +123,15 @@ async fn plan(
     })?;
     let state = care::state_lock(config, &directory, &command);
     let guardian = Setting {
+        session: candidate.session.clone(),
         state: state.clone(),
-        lock: site.lock.clone(),
-        store: site.store.absolute(),
         stop_timeout: config.stop_timeout,
         on_lease_lost: config.on_lease_lost,
         json: config.log.format == Format::Json,
         log_file: config.log.file.clone(),
     };
-    let options = site.options();
     Ok(Plan {
-        name: site.lock,
-        store,
+        needs,
         candidate,
         wait: config.wait,
         limits: Limits {
@@ -140,11 +139,10 @@ async fn plan(
             on_lease_lost: config.on_lease_lost,
             deadline: config.deadline.map(|deadline| started.mono + deadline),
         },
-        custody: care::custody(config, &command, &options),
-        options,
+        custody: care::custody(config, &command, &target.options()),
         credentials: (config.credentials, outlook),
         course: Course { init, work: Work::Command(command) },
-        inherited,
+        around: around.sessions,
         started: started.mono,
         seed: crate::session::seed(),
         state,
@@ -153,11 +151,32 @@ async fn plan(
     })
 }
 
+/// The locks of `target`, their stores open, in the order in which they are taken.
+async fn needs(target: &Target, config: &Config, around: &Around) -> Result<Vec<Need>, Error> {
+    let mut needs: Vec<Need> = Vec::new();
+    for site in &target.sites {
+        let spec = site.store.absolute();
+        let store = match needs.iter().find(|need| need.spec == spec) {
+            Some(need) => need.store.clone(),
+            None => setup::open(&site.store, &site.lock).await?,
+        };
+        let inherited = around.footing(&site.lock, config.mode, store.as_ref()).await?;
+        needs.push(Need { name: site.lock.clone(), store, spec, options: site.options(), inherited });
+    }
+    // An open store knows best what it is: two ways to name it are one store.
+    let rank = |need: &Need| (need.name.key(), need.store.describe());
+    needs.sort_by_cached_key(rank);
+    needs.dedup_by_key(|need| rank(need));
+    let asked: Vec<_> = needs.iter().map(|need| (&need.name, need.inherited.is_some())).collect();
+    around.check_order(&asked, config.wait)?;
+    Ok(needs)
+}
+
 /// How long the credentials last that the command will use.
-async fn outlook(demands: Demands, lock: &LockName, reporter: &Reporter) -> Result<Outlook, Error> {
+async fn outlook(demands: Demands, locks: &str, reporter: &Reporter) -> Result<Outlook, Error> {
     let outlook = Outlook::find(&setup::env_text, demands.asks()).await;
     if let Some(why) = demands.shortfall(&outlook, setup::wall()) {
-        return Err(Error::Credentials(format!("lock {lock}: {why}; nothing was locked or run")));
+        return Err(Error::Credentials(format!("{locks}: {why}; nothing was locked or run")));
     }
     if let Some(text) = demands.uncheckable(&outlook) {
         reporter.emit(Event::say(Level::Warn, text));
@@ -174,7 +193,11 @@ struct Tool {
 impl Tool {
     fn find(config: &Config, dir: &Path) -> Result<Self, Error> {
         let cwd = std::env::current_dir().unwrap_or_else(|_| dir.to_path_buf());
-        let program = find::terraform(config.terraform_bin.as_deref(), &search(&cwd))?;
+        let program = find::terraform(
+            config.terraform_bin.as_deref(),
+            config.stands_in_for.unwrap_or_default(),
+            &setup::search(&cwd),
+        )?;
         Ok(Self { program, dir: dir.to_path_buf() })
     }
 
@@ -212,6 +235,18 @@ impl Tool {
         })
     }
 
+    /// A command line that came to us under Terraform's name.
+    fn called(&self, argv: &[OsString]) -> Step {
+        Step {
+            program: self.program.clone(),
+            args: argv.get(1..).unwrap_or_default().to_vec(),
+            dir: self.dir.clone(),
+            shown: redact::command(argv),
+            target: Aim::Process,
+            interactive: true,
+        }
+    }
+
     /// Only asked where an argument depends on it: it costs a start of Terraform.
     fn version(&self) -> Option<Version> {
         let output = Process::new(&self.program).arg("version").current_dir(&self.dir).output().ok()?;
@@ -224,16 +259,11 @@ fn exec(argv: &[OsString], dir: &Path) -> Result<Step, Error> {
         return Err(Error::Usage("exec needs a command: tfguard exec -- CMD ARGS".into()));
     };
     Ok(Step {
-        program: find::program(name, &search(dir))?,
+        program: find::program(name, &setup::search(dir))?,
         args: args.to_vec(),
         dir: dir.to_path_buf(),
         shown: redact::command(argv),
         target: Aim::Group,
         interactive: true,
     })
-}
-
-fn search(base: &Path) -> Search<'_> {
-    let own = std::env::current_exe().and_then(|path| path.canonicalize()).ok();
-    Search { path: setup::env("PATH"), base, own }
 }

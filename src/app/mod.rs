@@ -5,6 +5,7 @@ mod care;
 mod guarded;
 mod inherit;
 mod operator;
+mod pass;
 mod past;
 mod setup;
 
@@ -13,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::child::{Arrival, Parent, Signals};
-use crate::cli::{self, Action, Config, Parsed, Surroundings};
+use crate::cli::{self, Action, Config, DropIn, Parsed, Surroundings};
 use crate::error::{Error, exit};
 use crate::identity;
 use crate::report::event::{Event, Level};
@@ -36,7 +37,20 @@ pub fn main() -> u8 {
         }
         _ => {}
     }
-    match cli::parse(std::env::args_os()) {
+    let argv: Vec<_> = std::env::args_os().collect();
+    match cli::dropin::read(&argv) {
+        Some(DropIn::Passed(passed)) => {
+            return match pass::pass(&passed) {
+                Ok(never) => match never {},
+                Err(error) => complain(&error),
+            };
+        }
+        Some(DropIn::Guarded(args)) => {
+            return configure(*args).map_or_else(|error| complain(&error), run);
+        }
+        None => {}
+    }
+    match cli::parse(argv) {
         Ok(Parsed::Print(text)) => {
             // A reader that has gone needs no help text.
             let _ = SharedWriter::stdout().write(text.as_bytes());
@@ -51,8 +65,7 @@ pub fn main() -> u8 {
 }
 
 fn configure(args: cli::Args) -> Result<Config, Error> {
-    let cwd = std::env::current_dir()
-        .map_err(|error| Error::NoInput(format!("the current directory cannot be used: {error}")))?;
+    let cwd = setup::cwd()?;
     let terminal = crate::child::Terminal::open_foreground().is_some();
     cli::resolve(args, Surroundings { env: &setup::env, cwd: &cwd, terminal })
 }

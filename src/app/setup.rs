@@ -1,7 +1,7 @@
 //! The parts that several commands are made of.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::{self, Config, Format, Log, Target};
@@ -12,6 +12,7 @@ use crate::lease::{Identity, LockName};
 use crate::report::{Destination, Reporter, SharedWriter, open_log_file};
 use crate::store::{Store, StoreSpec};
 use crate::terraform::directory::Directory;
+use crate::terraform::find::Search;
 
 /// One variable of our environment.
 pub(super) fn env(name: &str) -> Option<OsString> {
@@ -21,6 +22,18 @@ pub(super) fn env(name: &str) -> Option<OsString> {
 /// One variable of our environment, as text.
 pub(super) fn env_text(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// The directory that we were started in.
+pub(super) fn cwd() -> Result<PathBuf, Error> {
+    std::env::current_dir()
+        .map_err(|error| Error::NoInput(format!("the current directory cannot be used: {error}")))
+}
+
+/// Where programs are looked for.
+pub(super) fn search(base: &Path) -> Search<'_> {
+    let own = std::env::current_exe().and_then(|path| path.canonicalize()).ok();
+    Search { path: env("PATH"), base, own }
 }
 
 /// The reporter that the options ask for.

@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::queries::History;
+use crate::terraform::find::Name;
 
 const ABOUT: &str =
     "Runs Terraform under one pipeline-level lock: queued in order, stopped cleanly, always released";
@@ -110,6 +111,13 @@ pub enum Command {
         args_override_self = true
     )]
     Unlock(Unlock),
+    /// Print the manual page, of the whole or of one command
+    #[command(after_help = "Examples:\n  tfguard man | man -l -\n  tfguard man apply > tfguard-apply.1")]
+    Man {
+        /// The command to describe, such as `apply` or `state restore`; default: tfguard itself
+        #[arg(value_name = "COMMAND")]
+        command: Vec<String>,
+    },
     /// Print a completion script
     #[command(after_help = "Example:\n  tfguard completions bash > /etc/bash_completion.d/tfguard")]
     Completions {
@@ -286,6 +294,9 @@ pub struct Options {
     /// Colour: auto, always or never [NO_COLOR] [default: auto]
     #[arg(long, value_name = "WHEN", help_heading = "Output")]
     pub color: Option<String>,
+    /// Set when we were called by Terraform's name; no option.
+    #[arg(skip)]
+    pub stands_in_for: Option<Name>,
 }
 
 impl Options {
@@ -327,6 +338,7 @@ impl Options {
             verbose: if talks { after.verbose } else { self.verbose },
             quiet: if talks { after.quiet } else { self.quiet },
             color: after.color.or(self.color),
+            stands_in_for: after.stands_in_for.or(self.stands_in_for),
         }
     }
 }

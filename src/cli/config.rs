@@ -12,6 +12,7 @@ use crate::report::Level;
 use crate::state_lock::Policy;
 use crate::supervisor::stop::OnLeaseLost;
 use crate::terraform::args::Command;
+use crate::terraform::find::Name;
 use crate::terraform::init::InitPolicy;
 
 /// What to do.
@@ -133,6 +134,8 @@ pub struct Config {
     pub credentials: Demands,
     /// The Terraform to run: absolute, or a bare name to look for on `PATH`.
     pub terraform_bin: Option<PathBuf>,
+    /// The name of Terraform's by which we were called, if we were.
+    pub stands_in_for: Option<Name>,
     /// Where a rescued state goes, absolute; `None`: `.tfguard/rescue` in the directory.
     pub rescue_dir: Option<PathBuf>,
     /// Refuse while a rescued state waits to be pushed.

@@ -3,9 +3,11 @@
 
 pub mod args;
 pub mod config;
+pub mod dropin;
 mod duration;
 mod file;
 pub mod history;
+mod manual;
 mod origin;
 pub mod parse;
 pub mod queries;
@@ -16,7 +18,8 @@ pub mod target;
 
 pub use args::Args;
 pub use config::{Action, Colour, Config, Format, Log};
+pub use dropin::{DropIn, Passed};
 pub use parse::{Parsed, parse};
-pub use resolve::{Surroundings, resolve};
+pub use resolve::{Surroundings, real_terraform, resolve};
 pub use site::Site;
 pub use target::{Place, Target, choose, user_state_dir};

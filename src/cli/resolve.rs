@@ -21,6 +21,10 @@ use crate::terraform::args as terraform_args;
 use crate::terraform::args::Command;
 use crate::terraform::init::InitPolicy;
 
+/// As many locks as one run may take. Each has a session of its own, and the guardian is told of
+/// all of them before it can read.
+const MOST_LOCKS: usize = 32;
+
 /// Everything outside the command line that takes part.
 #[derive(Clone, Copy)]
 pub struct Surroundings<'a> {
@@ -82,13 +86,8 @@ pub fn resolve(args: Args, surroundings: Surroundings<'_>) -> Result<Config, Err
             },
         allow_stale_plan: options.allow_stale_plan,
         credentials: credentials(&origins, &options, &file)?,
-        terraform_bin: options
-            .terraform_bin
-            .clone()
-            .or_else(|| env("TFGUARD_TERRAFORM_BIN").map(PathBuf::from))
-            .or(file.terraform_bin.clone())
-            // A bare name is looked for on PATH.
-            .map(|bin| if bin.components().count() > 1 { surroundings.cwd.join(bin) } else { bin }),
+        terraform_bin: terraform_bin(options.terraform_bin.clone(), &env, &file, surroundings.cwd),
+        stands_in_for: options.stands_in_for,
         free_state_lock: free_state_lock(&origins, &options, &file)?,
         log,
         reason: reason.map(|given| given.text),
@@ -96,6 +95,32 @@ pub fn resolve(args: Args, surroundings: Surroundings<'_>) -> Result<Config, Err
         action,
         directory,
     })
+}
+
+/// The Terraform that a variable or the file names for a command that is passed on unguarded.
+///
+/// # Errors
+/// [`Error::Config`] for a wrong file.
+pub fn real_terraform(
+    chdir: Option<&Path>,
+    surroundings: Surroundings<'_>,
+) -> Result<Option<PathBuf>, Error> {
+    let env = |name: &str| (surroundings.env)(name).filter(|value| !value.is_empty());
+    let directory = surroundings.cwd.join(chdir.unwrap_or(Path::new("")));
+    let file = file::find(&directory)?.map(|(_, file)| file).unwrap_or_default();
+    Ok(terraform_bin(None, &env, &file, surroundings.cwd))
+}
+
+fn terraform_bin(
+    flag: Option<PathBuf>,
+    env: &dyn Fn(&str) -> Option<OsString>,
+    file: &File,
+    cwd: &Path,
+) -> Option<PathBuf> {
+    flag.or_else(|| env("TFGUARD_TERRAFORM_BIN").map(PathBuf::from))
+        .or_else(|| file.terraform_bin.clone())
+        // A bare name is looked for on PATH.
+        .map(|bin| if bin.components().count() > 1 { cwd.join(bin) } else { bin })
 }
 
 /// The options after the command, and the command without them.
@@ -108,7 +133,7 @@ fn take_options(mut command: RawCommand) -> (Options, RawCommand) {
         RawCommand::Status(status) => std::mem::take(&mut status.options),
         RawCommand::History(history) => std::mem::take(&mut history.options),
         RawCommand::Unlock(unlock) => std::mem::take(&mut unlock.options),
-        RawCommand::Completions { .. } => Options::default(),
+        RawCommand::Man { .. } | RawCommand::Completions { .. } => Options::default(),
     };
     (options, command)
 }
@@ -163,7 +188,9 @@ fn action(
             })
         }
         RawCommand::Unlock(raw) => unlock(raw, log.format, reason, surroundings.terminal),
-        RawCommand::Completions { .. } => Err(Error::Bug("completions needs no configuration".into())),
+        RawCommand::Man { .. } | RawCommand::Completions { .. } => {
+            Err(Error::Bug("what is only printed needs no configuration".into()))
+        }
     }
 }
 
@@ -315,8 +342,13 @@ fn wish(origins: &Origins<'_>, options: &Options, file: &File, cwd: &Path) -> Re
 /// The names of the locks. A variable holds one: a name may have any sign that could separate two.
 fn locks(origins: &Origins<'_>, options: &Options, file: &File) -> Result<Vec<LockName>, Error> {
     let names = file.lock.as_ref().map(Names::all).unwrap_or_default();
-    origins
-        .texts(&options.lock, "--lock", "TFGUARD_LOCK", names)?
+    let given = origins.texts(&options.lock, "--lock", "TFGUARD_LOCK", names)?;
+    if let Some(first) = given.first().filter(|_| given.len() > MOST_LOCKS) {
+        return Err(
+            first.wrong(&format!("{} locks are given; a run takes at most {MOST_LOCKS}", given.len()))
+        );
+    }
+    given
         .into_iter()
         .map(|given| LockName::new(given.text.clone()).map_err(|error| given.wrong(&error.to_string())))
         .collect()
@@ -522,6 +554,9 @@ mod tests {
         let variable = [("TFGUARD_LOCK", "a,b")];
         assert_eq!(names(&config("tfguard --lock b plan --lock a --lock b", &variable)), ["b", "a", "b"]);
         assert_eq!(names(&config("tfguard plan", &variable)), ["a,b"]);
+        let many = |count: usize| "tfguard plan".to_owned() + &" --lock x".repeat(count);
+        assert_eq!(names(&config(&many(32), &[])).len(), 32);
+        assert!(refused(&many(33), &[]).contains("at most 32"));
     }
 
     #[test]

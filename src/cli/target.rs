@@ -71,6 +71,20 @@ pub struct Target {
 }
 
 impl Target {
+    /// The locks, for people: `lock a`, or `locks a, b`.
+    pub fn named(&self) -> String {
+        let names: Vec<&str> = self.sites.iter().map(|site| site.lock.as_str()).collect();
+        format!("{} {}", if names.len() == 1 { "lock" } else { "locks" }, names.join(", "))
+    }
+
+    /// The options that name the locks from anywhere, for a shell. Those in another store than the
+    /// first are left out: no command line names two stores.
+    pub fn options(&self) -> String {
+        let store = self.sites.first().map(|site| &site.store);
+        let here: Vec<&Site> = self.sites.iter().filter(|site| Some(&site.store) == store).collect();
+        site::options(&here)
+    }
+
     /// The lock of a command that is about exactly one.
     ///
     /// # Errors

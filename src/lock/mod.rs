@@ -6,6 +6,7 @@
 mod driver;
 
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -49,6 +50,11 @@ impl Lock {
     /// The next thing that happened. `None` after [`Update::Finished`], or when the task died.
     pub async fn update(&mut self) -> Option<Update> {
         self.updates.recv().await
+    }
+
+    /// As [`Lock::update`], for who waits for several locks at once.
+    pub fn poll_update(&mut self, context: &mut Context<'_>) -> Poll<Option<Update>> {
+        self.updates.poll_recv(context)
     }
 
     /// What has happened already, without waiting.

@@ -36,6 +36,24 @@ pub struct Party {
     pub identity: Identity,
 }
 
+/// What became of one of a run's locks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// The lock.
+    pub lock: LockName,
+    /// The fencing token, when the lock was ours.
+    pub generation: Option<u64>,
+    /// How long it was held, when we released it.
+    pub held: Option<Duration>,
+}
+
+impl Served {
+    /// A lock that was not got.
+    pub fn nothing(lock: &LockName) -> Self {
+        Self { lock: lock.clone(), generation: None, held: None }
+    }
+}
+
 /// What was done about a signal that reached us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignalAction {
@@ -160,9 +178,9 @@ pub enum Event {
     },
     /// Terraform could not write the state, and what it left instead is safe.
     StateRescued {
-        /// The lock.
-        lock: LockName,
-        /// Number of the run, when the lock was ours.
+        /// The locks of the run, one at least.
+        locks: Vec<LockName>,
+        /// Number of the run under the first of them.
         run: Option<u64>,
         /// Where the state is now.
         path: String,
@@ -195,17 +213,15 @@ pub enum Event {
     },
     /// The end: what the run came to.
     RunSummary {
-        /// The lock, when one was resolved.
-        lock: Option<LockName>,
-        /// The fencing token, when the lock was ours.
-        generation: Option<u64>,
+        /// The locks that were resolved, in the order in which they are taken.
+        locks: Vec<Served>,
         /// `succeeded`, `failed`, `cancelled`, `lost`, `not_acquired`, `refused`.
         outcome: &'static str,
         /// Our own exit code.
         exit_code: u8,
-        /// How long we waited for the lock.
+        /// How long we waited for the locks.
         waited: Duration,
-        /// How long we held it.
+        /// How long we held all of them.
         held: Option<Duration>,
     },
 }

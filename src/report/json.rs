@@ -9,10 +9,10 @@ use serde::Serialize;
 use serde_json::ser::Formatter;
 use serde_json::{Map, Value, json};
 
-use super::event::{Ended, Event, Level, Party, SignalAction};
+use super::event::{Ended, Event, Level, Party, Served, SignalAction};
 use super::{human, text};
 use crate::escape;
-use crate::lease::{Identity, Phase};
+use crate::lease::{Identity, LockName, Phase};
 
 /// `@module` of every line of ours.
 pub const MODULE: &str = "tfguard";
@@ -98,23 +98,41 @@ fn fields(event: &Event, at: Timestamp) -> Value {
             "created": timestamp(*created),
         }),
         Event::Signal { name, action } => json!({ "name": name, "action": action_name(*action) }),
-        Event::StateRescued { lock, run, path, trouble, command, .. } => json!({
-            "lock": lock,
+        Event::StateRescued { locks, run, path, trouble, command, .. } => json!({
+            "lock": joined(locks),
             "run": run,
             "path": escape::line(path),
             "trouble": trouble.as_deref().map(escape::line),
             "command": escape::line(command),
         }),
         Event::Diagnostic { level, summary, detail } => diagnostic(*level, summary, detail.as_deref()),
-        Event::RunSummary { lock, generation, outcome, exit_code, waited, held } => json!({
-            "lock": lock,
-            "generation": generation,
+        Event::RunSummary { locks, outcome, exit_code, waited, held } => json!({
+            "lock": joined(locks.iter().map(|served| &served.lock)),
+            "generation": match locks.as_slice() {
+                [only] => only.generation,
+                _ => None,
+            },
+            "locks": locks.iter().map(served).collect::<Vec<_>>(),
             "outcome": outcome,
             "exit_code": exit_code,
             "waited_ms": millis(*waited),
             "held_ms": held.map(millis),
         }),
     }
+}
+
+/// The names of a run's locks, as its child finds them in `TFGUARD_LOCK_NAME`.
+fn joined<'a>(locks: impl IntoIterator<Item = &'a LockName>) -> Option<String> {
+    let names: Vec<&str> = locks.into_iter().map(LockName::as_str).collect();
+    (!names.is_empty()).then(|| names.join(","))
+}
+
+fn served(served: &Served) -> Value {
+    json!({
+        "lock": served.lock,
+        "generation": served.generation,
+        "held_ms": served.held.map(millis),
+    })
 }
 
 /// The object that Terraform's own diagnostics have, so that one reader does for both.
@@ -291,8 +309,28 @@ mod tests {
         assert_eq!(
             of("run_summary"),
             json!({"lock": "prod", "generation": 42, "outcome": "not_acquired", "exit_code": 75,
+                   "locks": [{"lock": "prod", "generation": 42, "held_ms": 2000}],
                    "waited_ms": 1000, "held_ms": 2000})
         );
+    }
+
+    #[test]
+    fn a_summary_of_several_locks_has_each_of_them() {
+        let served = |name: &str, generation| Served {
+            lock: LockName::new(name).unwrap(),
+            generation: Some(generation),
+            held: Some(Duration::from_secs(1)),
+        };
+        let event = Event::RunSummary {
+            locks: vec![served("a", 7), served("b", 9)],
+            outcome: "succeeded",
+            exit_code: 0,
+            waited: Duration::ZERO,
+            held: Some(Duration::from_secs(1)),
+        };
+        let line = parsed(&event);
+        assert_eq!((&line["lock"], &line["generation"]), (&json!("a,b"), &Value::Null));
+        assert_eq!(line["locks"][1], json!({"lock": "b", "generation": 9, "held_ms": 1000}));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::event::{Ended, Event, Level, Party, SignalAction};
+use super::event::{Ended, Event, Level, Party, Served, SignalAction};
 use crate::lease::{Identity, Intervention, Last, LockName, Mode, Outcome, Phase};
 
 pub(crate) fn at(second: i64) -> Timestamp {
@@ -108,7 +108,7 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::Signal { name: "SIGHUP", action: SignalAction::Cancelled },
         Event::say(Level::Error, "broken"),
         Event::StateRescued {
-            lock: lock(),
+            locks: vec![lock()],
             run: Some(7),
             path: "/srv/.tfguard/rescue/errored-1.tfstate".into(),
             trouble: None,
@@ -116,8 +116,7 @@ pub(crate) fn every_event() -> Vec<Event> {
             fleeting: true,
         },
         Event::RunSummary {
-            lock: Some(lock()),
-            generation: Some(42),
+            locks: vec![Served { lock: lock(), generation: Some(42), held: Some(seconds(2)) }],
             outcome: "not_acquired",
             exit_code: 75,
             waited: seconds(1),
@@ -147,7 +146,7 @@ pub(crate) fn hostile() -> Vec<Event> {
         Event::LockLost { lock: prod(), cause: text.clone() },
         Event::ChildStarted { argv: vec![text.clone()], pid: 1 },
         Event::StateRescued {
-            lock: prod(),
+            locks: vec![prod()],
             run: None,
             path: text.clone(),
             trouble: Some(text.clone()),

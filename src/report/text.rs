@@ -106,8 +106,8 @@ pub(super) fn message(event: &Event, now: Timestamp) -> Vec<String> {
             human::since(*created, now)
         )),
         Event::Signal { name, action } => one(signal(name, *action)),
-        Event::StateRescued { lock, path, trouble, command, fleeting, .. } => {
-            rescued(lock, path, trouble.as_deref(), command, *fleeting)
+        Event::StateRescued { locks, path, trouble, command, fleeting, .. } => {
+            rescued(locks, path, trouble.as_deref(), command, *fleeting)
         }
         Event::Diagnostic { summary, detail, .. } => {
             let lines = summary.lines().chain(detail.iter().flat_map(|detail| detail.lines()));
@@ -205,7 +205,13 @@ fn previous(lock: &LockName, last: &Last, now: Timestamp) -> Vec<String> {
     vec![first, check.to_owned()]
 }
 
-fn rescued(lock: &LockName, path: &str, trouble: Option<&str>, command: &str, fleeting: bool) -> Vec<String> {
+fn rescued(
+    locks: &[LockName],
+    path: &str,
+    trouble: Option<&str>,
+    command: &str,
+    fleeting: bool,
+) -> Vec<String> {
     let (path, command) = (escape::line(path), escape::line(command));
     let first = match trouble {
         None => format!("Terraform could not write the state; what it left is kept in {path}"),
@@ -219,8 +225,11 @@ fn rescued(lock: &LockName, path: &str, trouble: Option<&str>, command: &str, fl
     let mut sentences = vec![
         first,
         format!(
-            "until it is pushed the backend does not know what this run changed, and lock {} needs recovery",
-            name(lock)
+            "until it is pushed the backend does not know what this run changed, and {} recovery",
+            match locks {
+                [lock] => format!("lock {} needs", name(lock)),
+                _ => format!("locks {} need", locks.iter().map(name).collect::<Vec<_>>().join(", ")),
+            }
         ),
         format!("to push it: {command}"),
     ];

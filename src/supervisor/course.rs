@@ -1,5 +1,7 @@
 //! What a run does under the lock: its phases, one after the other.
 
+use std::collections::HashSet;
+
 use super::attend::{Scene, Step};
 use super::custody::Custodian;
 use super::run::Plan;
@@ -30,7 +32,7 @@ pub enum Work {
 /// start.
 pub(super) async fn follow(
     plan: &Plan,
-    previous: Option<&Last>,
+    previous: &[Last],
     scene: &mut Scene<'_>,
     custodian: &Custodian<'_>,
 ) -> (Result<Verdict, Error>, Option<Pumps>) {
@@ -52,10 +54,14 @@ pub(super) async fn follow(
         }
     }
     // After `init`: before it Terraform does not know where the state is.
-    if let (Some(care), Some(last)) = (&plan.state, previous)
-        && let Some(event) = care.after_previous(last, scene.clock.now().wall).await
-    {
-        scene.reporter.emit(event);
+    if let Some(care) = &plan.state {
+        let mut asked_after = HashSet::new();
+        // One dead run may have held several of our locks.
+        for last in previous.iter().filter(|last| asked_after.insert(&last.session)) {
+            if let Some(event) = care.after_previous(last, scene.clock.now().wall).await {
+                scene.reporter.emit(event);
+            }
+        }
     }
     match &plan.course.work {
         Work::Command(command) => run_command(command, plan, scene, custodian).await,
@@ -69,7 +75,7 @@ async fn run_command(
     scene: &mut Scene<'_>,
     custodian: &Custodian<'_>,
 ) -> (Result<Verdict, Error>, Option<Pumps>) {
-    let watch = custodian.watch(scene.guardian.as_mut());
+    let watch = custodian.watch(scene.keys.guardian.as_mut());
     match scene.attend(command).await {
         Err(error) => (Err(error), None),
         Ok((ended, pumps)) => {
@@ -77,7 +83,7 @@ async fn run_command(
             custodian.settle(watch, ended, &mut verdict).await;
             if scene.stop.lease_failed() && verdict.exit_code == 0 {
                 let text = "the lease was lost or at risk, and the command succeeded all the same";
-                scene.reporter.emit(Event::say(Level::Warn, format!("lock {}: {text}", plan.name)));
+                scene.reporter.emit(Event::say(Level::Warn, format!("{}: {text}", plan.named())));
             }
             (Ok(verdict), Some(pumps))
         }

@@ -21,7 +21,7 @@ impl Scene<'_> {
     /// for the lock may have used them up.
     pub(super) async fn credentials_suffice(&mut self) -> Result<(), Error> {
         if let Some(why) = self.credentials.shortfall(&self.clock).await {
-            return Err(Error::Credentials(format!("lock {}: {why}; nothing more was started", self.name)));
+            return Err(Error::Credentials(format!("{}: {why}; nothing more was started", self.named)));
         }
         let now = self.clock.now();
         self.stop.note(Happening::Credentials(self.credentials.stop_at(now)), now.mono);
@@ -65,24 +65,24 @@ impl Scene<'_> {
                 Arrival::Child => {}
             }
         }
-        while let Some(update) = self.hold.as_mut().and_then(|hold| hold.lock.pending_update()) {
-            if let Some(happening) = self.learn(update) {
+        while let Some((index, update)) = self.keys.pending_update() {
+            if let Some(happening) = self.keys.learn(index, update) {
                 self.stop.note(happening, self.clock.mono());
             }
         }
         let now = self.clock.mono();
         self.stop.note(Happening::Tick, now);
-        let late = self.hold.as_ref().is_some_and(|hold| now >= hold.tenure.deadlines().stop);
+        let late = self.keys.deadlines().is_some_and(|deadlines| now >= deadlines.stop);
         match self.stop.reason() {
             Some(Why::Signal(name)) => Err(cancelled(name)),
             Some(Why::Deadline) => Err(Error::NotAcquired(format!(
-                "lock {}: the run's --deadline came before the command was started",
-                self.name
+                "{}: the run's --deadline came before the command was started",
+                self.named
             ))),
             Some(Why::Expiry) => Err(Error::Credentials(format!(
-                "lock {}: the command's AWS credentials are too near to their end (--stop-before-expiry); nothing more \
-                 was started",
-                self.name
+                "{}: the command's AWS credentials are too near to their end (--stop-before-expiry); nothing more was \
+                 started",
+                self.named
             ))),
             Some(_) => Err(self.lost_before_start()),
             None if late => Err(self.lost_before_start()),
@@ -92,8 +92,8 @@ impl Scene<'_> {
 
     pub(super) fn lost_before_start(&self) -> Error {
         Error::Lost(format!(
-            "lock {}: the lease was lost or at risk before the command could be started; nothing was run",
-            self.name
+            "{}: the lease was lost or at risk before the command could be started; nothing was run",
+            self.named
         ))
     }
 

@@ -5,7 +5,8 @@
 //! has to be decided along the way is pure and apart: [`stop`] (when a child is interrupted or
 //! killed) and [`verdict`] (what a run comes to).
 //!
-//! 1. `acquire`: wait in the queue until the lock is ours, or say why not.
+//! 1. `acquire`: wait in the queues until the locks are ours, or say why not; `keyring`: the locks
+//!    that are ours, as one.
 //! 2. `attend`: a child from its start until it and all it left are dead.
 //!    `course`: which ones, in which order.
 //! 3. [`custody`]: what earlier runs have left, what this one leaves.
@@ -17,6 +18,7 @@ mod chronicle;
 mod course;
 pub mod custody;
 mod depart;
+mod keyring;
 mod launch;
 mod remains;
 pub mod run;

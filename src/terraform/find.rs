@@ -19,7 +19,40 @@ pub struct Search<'a> {
     pub own: Option<PathBuf>,
 }
 
-/// The Terraform to run: `explicit` (`--terraform-bin`), else `terraform`, else `tofu` from `PATH`.
+/// The names that Terraform goes by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Name {
+    /// `terraform`
+    #[default]
+    Terraform,
+    /// `tofu`: OpenTofu.
+    Tofu,
+}
+
+impl Name {
+    /// The one that a program's name is.
+    pub fn of(name: &OsStr) -> Option<Self> {
+        [Self::Terraform, Self::Tofu].into_iter().find(|known| name == known.as_str())
+    }
+
+    /// As it is called.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Terraform => "terraform",
+            Self::Tofu => "tofu",
+        }
+    }
+
+    fn and_the_other(self) -> [Self; 2] {
+        match self {
+            Self::Terraform => [self, Self::Tofu],
+            Self::Tofu => [self, Self::Terraform],
+        }
+    }
+}
+
+/// The Terraform to run: `explicit` (`--terraform-bin`), else the program of the name that is looked
+/// for `first`, else of the other one, from `PATH`.
 ///
 /// The path is absolute and not resolved further: version managers decide by the name they are
 /// called by.
@@ -27,7 +60,7 @@ pub struct Search<'a> {
 /// # Errors
 /// [`Error::NotFound`] where there is none, [`Error::CannotRun`] where there is one that is not
 /// executable or is tfguard itself.
-pub fn terraform(explicit: Option<&Path>, search: &Search<'_>) -> Result<PathBuf, Error> {
+pub fn terraform(explicit: Option<&Path>, first: Name, search: &Search<'_>) -> Result<PathBuf, Error> {
     if let Some(explicit) = explicit {
         let found = program(explicit.as_os_str(), search).map_err(|error| with_hint(error, TERRAFORM_BIN))?;
         if search.is_own(&found) {
@@ -39,12 +72,11 @@ pub fn terraform(explicit: Option<&Path>, search: &Search<'_>) -> Result<PathBuf
         return Ok(found);
     }
     let mut refused = None;
-    for name in ["terraform", "tofu"] {
-        if let Some(found) = search.on_path(OsStr::new(name)).into_iter().find(|found| !search.is_own(found))
-        {
+    for name in first.and_the_other().map(|name| OsStr::new(name.as_str())) {
+        if let Some(found) = search.on_path(name).into_iter().find(|found| !search.is_own(found)) {
             return Ok(found);
         }
-        refused = refused.or_else(|| search.not_executable(OsStr::new(name)));
+        refused = refused.or_else(|| search.not_executable(name));
     }
     Err(match refused {
         Some(path) => Error::CannotRun(format!(
@@ -104,8 +136,11 @@ impl Search<'_> {
             .find(|file| file.is_file() && !executable(file))
     }
 
+    /// Whether it is this very program, or a copy of it: two copies under Terraform's name would
+    /// hand the command to each other for ever.
     fn is_own(&self, found: &Path) -> bool {
-        self.own.as_ref().is_some_and(|own| found.canonicalize().is_ok_and(|found| found == *own))
+        let Some(own) = &self.own else { return false };
+        found.canonicalize().is_ok_and(|found| found == *own) || same_content(found, own)
     }
 
     fn path_shown(&self) -> String {
@@ -113,6 +148,16 @@ impl Search<'_> {
             Some(path) if !path.is_empty() => escape::field(&path.to_string_lossy()).into_owned(),
             _ => "which is empty".to_owned(),
         }
+    }
+}
+
+/// The lengths first: nothing is read of what is another program.
+fn same_content(a: &Path, b: &Path) -> bool {
+    let length =
+        |path| std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|file| file.len());
+    length(a).is_some() && length(a) == length(b) && {
+        let read = |path| std::fs::read(path).ok();
+        read(a).is_some_and(|content| read(b) == Some(content))
     }
 }
 

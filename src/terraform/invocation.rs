@@ -77,7 +77,8 @@ impl Invocation {
         Some(if file == "-" { Push::Stdin } else { Push::File(file.into()) })
     }
 
-    fn starts_with(&self, command: &[&str]) -> bool {
+    /// Whether these words are its command.
+    pub fn starts_with(&self, command: &[&str]) -> bool {
         self.words.len() >= command.len() && self.words.iter().zip(command).all(|(word, name)| word == name)
     }
 }

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use tfguard::terraform::find::{Search, program, terraform};
+use tfguard::terraform::find::{Name, Search, program, terraform};
 
 use crate::cli_folder::Folder;
 
@@ -17,11 +17,11 @@ fn search<'a>(folder: &'a Folder, path: &str) -> Search<'a> {
 fn terraform_comes_before_tofu_and_path_order_counts() {
     let folder = Folder::new("find-order");
     folder.program("a/tofu");
-    let only_tofu = terraform(None, &search(&folder, "a:b")).unwrap();
+    let only_tofu = terraform(None, Name::Terraform, &search(&folder, "a:b")).unwrap();
     assert_eq!(only_tofu, folder.path().join("a/tofu"));
     folder.program("b/terraform");
     folder.program("c/terraform");
-    let first = terraform(None, &search(&folder, "a:b:c")).unwrap();
+    let first = terraform(None, Name::Terraform, &search(&folder, "a:b:c")).unwrap();
     assert_eq!(first, folder.path().join("b/terraform"));
 }
 
@@ -32,11 +32,11 @@ fn ourselves_under_another_name_is_passed_over() {
     folder.file("a/x", "");
     symlink(&own, folder.path().join("a/terraform")).unwrap();
     let ours = |path| Search { own: Some(own.clone()), ..search(&folder, path) };
-    let error = terraform(None, &ours("a")).unwrap_err();
+    let error = terraform(None, Name::Terraform, &ours("a")).unwrap_err();
     assert_eq!(error.exit_code(), 127);
     let real = folder.program("b/terraform");
-    assert_eq!(terraform(None, &ours("a:b")).unwrap(), real);
-    let error = terraform(Some(Path::new("a/terraform")), &ours("b")).unwrap_err();
+    assert_eq!(terraform(None, Name::Terraform, &ours("a:b")).unwrap(), real);
+    let error = terraform(Some(Path::new("a/terraform")), Name::Terraform, &ours("b")).unwrap_err();
     assert_eq!(error.exit_code(), 126);
     assert!(error.to_string().contains("tfguard itself"), "{error}");
 }
@@ -45,18 +45,18 @@ fn ourselves_under_another_name_is_passed_over() {
 fn what_is_missing_or_cannot_run_is_told_apart() {
     let folder = Folder::new("find-errors");
     folder.file("a/terraform", "");
-    let error = terraform(None, &search(&folder, "a")).unwrap_err();
+    let error = terraform(None, Name::Terraform, &search(&folder, "a")).unwrap_err();
     assert_eq!(error.exit_code(), 126, "{error}");
     assert!(error.to_string().contains("a/terraform is not executable"), "{error}");
-    let error = terraform(None, &search(&folder, "b")).unwrap_err();
+    let error = terraform(None, Name::Terraform, &search(&folder, "b")).unwrap_err();
     assert_eq!(error.exit_code(), 127, "{error}");
     assert!(error.to_string().contains("--terraform-bin"), "{error}");
     let none = Search { path: None, base: folder.path(), own: None };
-    assert_eq!(terraform(None, &none).unwrap_err().exit_code(), 127);
+    assert_eq!(terraform(None, Name::Terraform, &none).unwrap_err().exit_code(), 127);
     for (given, code) in
         [("a/terraform", 126), ("a", 127), ("./a", 126), ("a/none", 127), ("a/terraform/x", 126)]
     {
-        let error = terraform(Some(Path::new(given)), &search(&folder, "b")).unwrap_err();
+        let error = terraform(Some(Path::new(given)), Name::Terraform, &search(&folder, "b")).unwrap_err();
         assert_eq!(error.exit_code(), code, "{given}: {error}");
         assert!(error.to_string().contains("--terraform-bin"), "{error}");
     }

@@ -37,7 +37,8 @@ impl Folder {
     }
 
     pub(crate) fn program(&self, name: &str) -> PathBuf {
-        let path = self.file(name, "#!/bin/sh\n");
+        // Each a program of its own: a copy of tfguard is known by its content.
+        let path = self.file(name, &format!("#!/bin/sh\n# {name}\n"));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         path
     }

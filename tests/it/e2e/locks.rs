@@ -33,7 +33,12 @@ impl Locks {
 
     /// A run that uses this store and [`LOCK`], and whatever it starts does too.
     pub(crate) fn run(&self, project: &Project) -> Run {
-        let run = Run::new(project).env("TFGUARD_LOCK", LOCK);
+        self.named_in(Run::new(project))
+    }
+
+    /// Tells `run` of this store and [`LOCK`].
+    pub(crate) fn named_in(&self, run: Run) -> Run {
+        let run = run.env("TFGUARD_LOCK", LOCK);
         match self {
             Self::Local(folder) => {
                 run.env("TFGUARD_STORE", "local").env("TFGUARD_LOCAL_DIR", folder.path().join("locks"))

@@ -4,6 +4,7 @@
 mod bad_input;
 mod bad_record;
 mod bad_table;
+mod dropin;
 mod exit_codes;
 mod init;
 mod json;
