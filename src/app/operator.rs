@@ -18,8 +18,9 @@ const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Shows who holds the lock and who waits.
 pub(super) async fn status(config: &Config, json: bool, check: bool) -> Result<u8, Error> {
-    let directory = setup::inspect(&config.directory)?;
-    let target = setup::target(config, &directory, false)?;
+    let directory = setup::inspect_for(config)?;
+    let mut target = setup::target(config, &directory, false)?;
+    setup::ambient_sources(&mut target);
     let site = target.only()?;
     let store = setup::open_to_look(&site.store, &site.lock).await?;
     let read = match &store {
@@ -35,8 +36,15 @@ pub(super) async fn status(config: &Config, json: bool, check: bool) -> Result<u
         }
     };
     let described = store.map_or_else(|| site.store.describe(), |store| store.describe());
-    let view = render::View { lock: &site.lock, store: &described, record, now: SystemClock.now().wall };
-    let shown = if json { render::json(view) } else { render::text(view).into_bytes() };
+    let view = render::View {
+        lock: &site.lock,
+        store: &described,
+        sources: &target.sources,
+        record,
+        now: SystemClock.now().wall,
+    };
+    let colour = config.log.colour.on_stdout();
+    let shown = if json { render::json(view) } else { render::text(view, colour).into_bytes() };
     let _ = SharedWriter::stdout().write(&shown);
     Ok(match record {
         Err(_) => exit::CONFIG,
@@ -56,7 +64,7 @@ pub(super) struct Order {
 
 /// Asks the holder to stop, or takes an entry out.
 pub(super) async fn unlock(config: &Config, order: Order, reporter: &Reporter) -> Result<u8, Error> {
-    let directory = setup::inspect(&config.directory)?;
+    let directory = setup::inspect_for(config)?;
     let target = setup::target(config, &directory, false)?;
     let site = target.only()?;
     let lock = &site.lock;
