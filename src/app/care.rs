@@ -33,8 +33,9 @@ pub(super) fn custody(config: &Config, command: &Step, options: &str) -> Custody
         _ => None,
     };
     let initialises = matches!(&config.action, Action::Terraform { command: Command::Init, .. });
-    // Neither of them depends on the state, and both are needed to mend it.
-    let may_be_unclean = initialises || pushes.is_some();
+    // None of them depends on the state, and all are needed to mend it.
+    let restores = matches!(&config.action, Action::Restore { .. });
+    let may_be_unclean = initialises || restores || pushes.is_some();
     Custody {
         rescue: rescue(config, command, invocation.as_ref(), options),
         pushes: pushes.map(pushed),
@@ -46,7 +47,11 @@ pub(super) fn custody(config: &Config, command: &Step, options: &str) -> Custody
 /// How to look after the state lock. The lock on a local state ends with its process, and a
 /// command without Terraform's lock leaves none.
 pub(super) fn state_lock(config: &Config, directory: &Directory, command: &Step) -> Option<Care> {
-    let Action::Terraform { args, .. } = &config.action else { return None };
+    let args: &[_] = match &config.action {
+        Action::Terraform { args, .. } => args,
+        Action::Restore { .. } => &[],
+        _ => return None,
+    };
     if directory.backend.is_local() || config.mode == Mode::Shared {
         return None;
     }

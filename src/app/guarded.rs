@@ -8,7 +8,7 @@ use std::process::Command as Process;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::inherit::Around;
-use super::{care, setup};
+use super::{care, setup, state};
 use crate::child::{Arrival, Target as Aim, Terminal};
 use crate::cli::{Action, Config, Format, Target};
 use crate::clock::{Clock, SystemClock};
@@ -92,12 +92,20 @@ async fn plan(
             (None, Tool::find(config, cwd)?.called(argv))
         }
         Action::Exec { argv } => (None, exec(argv, cwd)?),
-        Action::Status { .. } | Action::History { .. } | Action::Unlock { .. } => {
+        Action::Restore { init: policy, .. } => {
+            directory.require(Command::Plan, &[])?;
+            let tool = Tool::find(config, cwd)?;
+            let init = init::needed(*policy, &directory)
+                .then(|| tool.step(config, Command::Init, &["-no-color".into()], false))
+                .transpose()?;
+            (init, tool.push())
+        }
+        Action::Status { .. } | Action::History { .. } | Action::Versions { .. } | Action::Unlock { .. } => {
             return Err(Error::Bug("a command without a child was to be supervised".into()));
         }
     };
     setup::require_backend(config, &directory, init.as_ref().map(|_| [].as_slice()), reporter)?;
-    let is_terraform = matches!(config.action, Action::Terraform { .. });
+    let is_terraform = matches!(config.action, Action::Terraform { .. } | Action::Restore { .. });
     let target = setup::target(config, &directory, is_terraform)?;
     locks.extend(target.sites.iter().map(|site| Served::nothing(&site.lock)));
     if !target.chosen.is_empty() {
@@ -110,7 +118,19 @@ async fn plan(
     let outlook = outlook(config.credentials, &target.named(), reporter).await?;
     let around = Around::find(setup::env_text);
     let needs = needs(&target, config, &around).await?;
-    let shown = command.shown.join(" ");
+    let custody = care::custody(config, &command, &target.options());
+    let work = match &config.action {
+        Action::Restore { version, yes, .. } => {
+            let push = command.clone();
+            let order = state::Order { wanted: version, yes: *yes, push, rescue: &custody.rescue };
+            Work::Restore(Box::new(state::restore(config, &directory, &target, order, reporter).await?))
+        }
+        _ => Work::Command(command.clone()),
+    };
+    let shown = match &config.action {
+        Action::Restore { named, .. } => format!("tfguard state restore {named}"),
+        _ => command.shown.join(" "),
+    };
     let candidate = Candidate {
         session: crate::session::id(),
         mode: config.mode,
@@ -140,9 +160,9 @@ async fn plan(
             on_lease_lost: config.on_lease_lost,
             deadline: config.deadline.map(|deadline| started.mono + deadline),
         },
-        custody: care::custody(config, &command, &target.options()),
+        custody,
         credentials: (config.credentials, outlook),
-        course: Course { init, work: Work::Command(command) },
+        course: Course { init, work },
         around: around.sessions,
         started: started.mono,
         seed: crate::session::seed(),
@@ -234,6 +254,22 @@ impl Tool {
             target: Aim::Process,
             interactive: requested,
         })
+    }
+
+    /// What writes a state that it reads from its input.
+    fn push(&self) -> Step {
+        let name =
+            self.program.file_name().unwrap_or(self.program.as_os_str()).to_string_lossy().into_owned();
+        let args = ["state", "push", "-"];
+        Step {
+            program: self.program.clone(),
+            args: args.map(OsString::from).to_vec(),
+            dir: self.dir.clone(),
+            shown: std::iter::once(name).chain(args.map(str::to_owned)).collect(),
+            target: Aim::Process,
+            // It asks nothing, and prints nothing that anybody waits for.
+            interactive: false,
+        }
     }
 
     /// A command line that came to us under Terraform's name.

@@ -8,6 +8,7 @@ mod operator;
 mod pass;
 mod past;
 mod setup;
+mod state;
 
 use std::time::Duration;
 
@@ -104,10 +105,15 @@ fn run(config: Config) -> u8 {
 
 async fn dispatch(config: &Config, arrivals: UnboundedReceiver<Arrival>, reporter: &Reporter) -> u8 {
     match &config.action {
-        Action::Terraform { .. } | Action::Exec { .. } => guarded::run(config, arrivals, reporter).await,
+        Action::Terraform { .. } | Action::Exec { .. } | Action::Restore { .. } => {
+            guarded::run(config, arrivals, reporter).await
+        }
         Action::Status { json, check } => told(operator::status(config, *json, *check).await, reporter),
         Action::History { last, since, json } => {
             told(past::history(config, *last, *since, *json, reporter).await, reporter)
+        }
+        Action::Versions { last, json } => {
+            told(state::versions(config, *last, *json, reporter).await, reporter)
         }
         Action::Unlock { session, recovered, now, yes, reason } => {
             let order = operator::Order {

@@ -133,12 +133,16 @@ pub(super) fn require_backend(
     init: Option<&[OsString]>,
     reporter: &Reporter,
 ) -> Result<(), Error> {
-    let Action::Terraform { command, args, .. } = &config.action else { return Ok(()) };
+    let (command, args): (Command, &[OsString]) = match &config.action {
+        Action::Terraform { command, args, .. } => (*command, args),
+        Action::Restore { .. } => (Command::Plan, &[]),
+        _ => return Ok(()),
+    };
     let decides = |args: &[OsString]| {
         ["reconfigure", "migrate-state", "force-copy"].iter().any(|name| args::is_on(args, name))
     };
     let ambient = args::ambient(Command::Init, &env_text);
-    if *command == Command::Init {
+    if command == Command::Init {
         let changes = directory.init_changes();
         if !changes.is_empty() && !decides(args) && !decides(&ambient) {
             let detail = "Terraform will want to know: -migrate-state moves the state to the new place (tfguard \
@@ -153,7 +157,7 @@ pub(super) fn require_backend(
         return Ok(());
     }
     // A saved plan knows its backend by itself.
-    let planned = *command == Command::Apply && args::plan_file(args).is_some();
+    let planned = command == Command::Apply && args::plan_file(args).is_some();
     let settled = init.is_some_and(|init| decides(init) || decides(&ambient));
     let changes = directory.backend_changes();
     if changes.is_empty() || planned || settled {

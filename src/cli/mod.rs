@@ -15,8 +15,10 @@ pub mod queries;
 pub mod resolve;
 pub mod site;
 pub mod source;
+mod state_place;
 pub mod status;
 pub mod target;
+pub mod versions;
 
 pub use args::Args;
 pub use config::{Action, Colour, Config, Format, Log};
@@ -24,4 +26,5 @@ pub use dropin::{DropIn, Passed};
 pub use parse::{Parsed, parse};
 pub use resolve::{Surroundings, real_terraform, resolve};
 pub use site::Site;
+pub use state_place::state_place;
 pub use target::{Place, Target, choose, user_state_dir};

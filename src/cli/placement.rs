@@ -117,6 +117,11 @@ fn found<'a>(settings: &'a Settings, names: &[&str]) -> Option<(&'a str, &'a str
     names.iter().find_map(|name| Some((settings.text(name)?, settings.origin(name)?)))
 }
 
+/// How a backend itself reaches one of its services.
+pub(super) fn backend_access(settings: &Settings, endpoint: &[&str]) -> Access {
+    access(&Wish::default(), Some(settings), endpoint, &mut Said::default())
+}
+
 fn access(wish: &Wish, backend: Option<&Settings>, endpoint: &[&str], said: &mut Said) -> Access {
     let mut pick = |name: &'static str, given: &Option<String>, settings: &[&str]| {
         let from = || wish.from(name).unwrap_or_default();

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::attend::{Scene, Step};
 use super::custody::Custodian;
+use super::restore::Restore;
 use super::run::Plan;
 use super::verdict::{self, Verdict};
 use crate::child::Pumps;
@@ -26,6 +27,8 @@ pub struct Course {
 pub enum Work {
     /// One command.
     Command(Step),
+    /// An earlier version of the state.
+    Restore(Box<Restore>),
 }
 
 /// The phases of the run, one after the other. After anything but success the next one does not
@@ -65,6 +68,7 @@ pub(super) async fn follow(
     }
     match &plan.course.work {
         Work::Command(command) => run_command(command, plan, scene, custodian).await,
+        Work::Restore(restore) => restore.run(plan, scene, custodian).await,
     }
 }
 

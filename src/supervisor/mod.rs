@@ -21,6 +21,7 @@ mod depart;
 mod keyring;
 mod launch;
 mod remains;
+mod restore;
 pub mod run;
 pub mod stop;
 mod tidings;

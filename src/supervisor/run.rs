@@ -29,6 +29,7 @@ use crate::state_lock::Care;
 pub use super::acquire::Need;
 pub use super::attend::Step;
 pub use super::course::{Course, Work};
+pub use super::restore::Restore;
 
 /// Everything that a run is made of.
 pub struct Plan {
@@ -176,6 +177,7 @@ pub async fn run(
         outlet,
         env: environment(plan, &footings),
         token: &plan.token,
+        feed: None,
         credentials: Watch::new(demands, outlook),
     };
     let from = clock.now().wall;
