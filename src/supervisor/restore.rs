@@ -2,7 +2,7 @@
 //!
 //! 1. Look at what stands there, and refuse another lineage.
 //! 2. Keep it in a private file.
-//! 3. Where Terraform cannot read it, put the wanted version back as it was ([`Object::mend`]).
+//! 3. Where Terraform finds none that it can read, put the wanted version back as it was ([`Object::mend`]).
 //! 4. Have Terraform push the wanted version with a serial above all that were seen, so that its
 //!    own lock, digest and checks stay on.
 //! 5. Read it back.
@@ -228,12 +228,13 @@ impl Restore {
     fn mending(&self, present: &Present) -> String {
         let why = match (&present.version, &present.state, present.digest_differs) {
             (None, _, _) => "it was deleted",
+            (_, None, _) => "it is empty",
             (_, Some(Err(_)), _) => "it is not a state",
             _ => "its digest in the table is another",
         };
         format!(
-            "Terraform cannot read the present state ({why}), and so pushes nothing over it: version {} is put \
-             back as it was first, and its digest",
+            "Terraform finds no present state to push over ({why}): version {} is put back as it was first, and \
+             its digest",
             self.shown()
         )
     }

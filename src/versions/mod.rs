@@ -1,8 +1,8 @@
 //! Earlier versions of a state: which there are in a bucket that keeps them, and bringing one back.
 //!
 //! Terraform itself writes what is brought back (`terraform state push`), so that its own lock,
-//! digest and checks stay what they are. Only where Terraform cannot read the present state is the
-//! object mended first; see [`Object::mend`].
+//! digest and checks stay what they are. Only where Terraform finds no present state that it can
+//! read is the object mended first; see [`Object::mend`].
 //!
 //! - [`Head`], [`State`]: what a state says of itself. The rest of it is never looked at, since
 //!   states hold secrets.

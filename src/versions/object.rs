@@ -51,9 +51,10 @@ pub struct Present {
 }
 
 impl Present {
-    /// Whether Terraform itself can read it, and so push over it.
+    /// Whether Terraform itself finds a state there, and so pushes over it with the serial that it
+    /// is given. Where there is none it would begin to count anew.
     pub fn is_sound(&self) -> bool {
-        !self.digest_differs && !matches!(self.state, Some(Err(_)))
+        !self.digest_differs && matches!(self.state, Some(Ok(_)))
     }
 }
 

@@ -27,6 +27,7 @@ mod lease_sim;
 mod rescue;
 mod runners;
 mod signals;
+mod state;
 mod state_lock;
 mod store_contract;
 mod support;
