@@ -100,7 +100,11 @@ async fn plan(
                 .transpose()?;
             (init, tool.push())
         }
-        Action::Status { .. } | Action::History { .. } | Action::Versions { .. } | Action::Unlock { .. } => {
+        Action::Status { .. }
+        | Action::History { .. }
+        | Action::Versions { .. }
+        | Action::Doctor { .. }
+        | Action::Unlock { .. } => {
             return Err(Error::Bug("a command without a child was to be supervised".into()));
         }
     };
@@ -213,13 +217,7 @@ struct Tool {
 
 impl Tool {
     fn find(config: &Config, dir: &Path) -> Result<Self, Error> {
-        let cwd = std::env::current_dir().unwrap_or_else(|_| dir.to_path_buf());
-        let program = find::terraform(
-            config.terraform_bin.as_deref(),
-            config.stands_in_for.unwrap_or_default(),
-            &setup::search(&cwd),
-        )?;
-        Ok(Self { program, dir: dir.to_path_buf() })
+        Ok(Self { program: find_terraform(config)?, dir: dir.to_path_buf() })
     }
 
     /// `interactive`: it has a terminal to ask at. A step that the user did not ask for has none.
@@ -303,4 +301,11 @@ fn exec(argv: &[OsString], dir: &Path) -> Result<Step, Error> {
         target: Aim::Group,
         interactive: true,
     })
+}
+
+/// The Terraform to run.
+pub(super) fn find_terraform(config: &Config) -> Result<PathBuf, Error> {
+    let cwd = std::env::current_dir().unwrap_or_else(|_| config.directory.clone());
+    let product = config.stands_in_for.unwrap_or_default();
+    find::terraform(config.terraform_bin.as_deref(), product, &setup::search(&cwd))
 }

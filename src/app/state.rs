@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{past, setup};
 use crate::cli::history::Row;
 use crate::cli::versions::{self as render, View};
-use crate::cli::{Config, Site, Target, state_place};
+use crate::cli::{Config, Site, Target, state_object};
 use crate::error::Error;
 use crate::escape;
 use crate::lease::PastRun;
@@ -31,7 +31,7 @@ pub(super) async fn versions(
     reporter: &Reporter,
 ) -> Result<u8, Error> {
     let directory = setup::inspect_for(config)?;
-    let place = state_place(&directory)?;
+    let place = state_object(&directory)?;
     let state = place.describe();
     let object = Object::connect(place).await?;
     object.require_versioning().await?;
@@ -104,7 +104,7 @@ pub(super) async fn restore(
     order: Order<'_>,
     reporter: &Reporter,
 ) -> Result<Restore, Error> {
-    let object = Object::connect(state_place(directory)?).await?;
+    let object = Object::connect(state_object(directory)?).await?;
     object.require_versioning().await?;
     let mut versions = object.versions(CANDIDATES).await?;
     let wanted = match order.wanted.pick(&versions) {

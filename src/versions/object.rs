@@ -137,7 +137,7 @@ impl Object {
         loop {
             let request = self.s3.sdk.list_object_versions().bucket(bucket).prefix(key);
             let request = request.set_key_marker(key_from).set_version_id_marker(id_from).send();
-            let page = self.asked("list", self.s3.ask("s3:ListBucketVersions", request).await)?;
+            let page = self.asked(self.s3.ask("s3:ListBucketVersions", request).await)?;
             let mut beyond = false;
             for found in page.versions.unwrap_or_default() {
                 if found.key.as_deref() != Some(key) {
@@ -184,7 +184,7 @@ impl Object {
     pub async fn fetch(&self, id: &str) -> Result<Fetched, Error> {
         let request = self.s3.sdk.get_object().bucket(&self.place.bucket.bucket).key(&self.place.key);
         let request = request.version_id(id).send();
-        let answer = self.asked("read", self.s3.ask_within("s3:GetObjectVersion", LONG, request).await)?;
+        let answer = self.asked(self.s3.ask_within("s3:GetObjectVersion", LONG, request).await)?;
         let (encryption, key_id) = (answer.server_side_encryption.clone(), answer.ssekms_key_id.clone());
         Ok(Fetched { bytes: self.body(answer).await?, encryption, key_id })
     }
@@ -198,7 +198,7 @@ impl Object {
         let (version, tag, bytes) = match self.s3.ask_within("s3:GetObject", LONG, request).await {
             Err(Fault::Missing) => (None, None, Vec::new()),
             answer => {
-                let answer = self.asked("read", answer)?;
+                let answer = self.asked(answer)?;
                 // In a bucket without versions each has this name.
                 let version = answer.version_id.clone().unwrap_or_else(|| "null".to_owned());
                 (Some(version), answer.e_tag.clone(), self.body(answer).await?)
@@ -233,7 +233,7 @@ impl Object {
             Some(tag) => request.if_match(tag),
             None => request.if_none_match("*"),
         };
-        self.asked("mend", self.s3.ask_within("s3:PutObject", LONG, request.send()).await)?;
+        self.asked(self.s3.ask_within("s3:PutObject", LONG, request.send()).await)?;
         if let Some((table, client)) = &self.table {
             let request = client
                 .sdk
@@ -241,7 +241,7 @@ impl Object {
                 .table_name(table)
                 .item("LockID", AttributeValue::S(self.place.digest_id()))
                 .item("Digest", AttributeValue::S(hex(&fetched.bytes)));
-            self.asked("mend", client.ask("dynamodb:PutItem", request.send()).await)?;
+            self.asked(client.ask("dynamodb:PutItem", request.send()).await)?;
         }
         Ok(())
     }
@@ -261,7 +261,7 @@ impl Object {
         if let Some((table, client)) = &self.table {
             let key = AttributeValue::S(self.place.lock_id());
             let request = client.sdk.get_item().table_name(table).key("LockID", key).consistent_read(true);
-            let answer = self.asked("read", client.ask("dynamodb:GetItem", request.send()).await)?;
+            let answer = self.asked(client.ask("dynamodb:GetItem", request.send()).await)?;
             if answer.item.is_some_and(|item| item.contains_key("Info")) {
                 return Err(held());
             }
@@ -272,7 +272,7 @@ impl Object {
             match self.s3.ask("s3:GetObject", request.send()).await {
                 Err(Fault::Missing) => {}
                 answer => {
-                    self.asked("read", answer)?;
+                    self.asked(answer)?;
                     return Err(held());
                 }
             }
@@ -285,7 +285,7 @@ impl Object {
         let Some((table, client)) = &self.table else { return Ok(None) };
         let key = AttributeValue::S(self.place.digest_id());
         let request = client.sdk.get_item().table_name(table).key("LockID", key).consistent_read(true);
-        let answer = self.asked("read", client.ask("dynamodb:GetItem", request.send()).await)?;
+        let answer = self.asked(client.ask("dynamodb:GetItem", request.send()).await)?;
         let digest = answer.item.as_ref().and_then(|item| item.get("Digest")?.as_s().ok());
         Ok(digest.filter(|digest| !digest.is_empty()).cloned())
     }
@@ -314,7 +314,7 @@ impl Object {
         }
     }
 
-    fn asked<T>(&self, doing: &str, answer: Result<T, Fault>) -> Result<T, Error> {
+    fn asked<T>(&self, answer: Result<T, Fault>) -> Result<T, Error> {
         answer.map_err(|fault| {
             let state = self.place.describe();
             match fault {
@@ -322,11 +322,12 @@ impl Object {
                     "the state {state}: {}; allow it in the IAM policy",
                     fault.text()
                 )),
-                Fault::Failed(error) if is_conflict(&error) && doing == "mend" => Error::Refused(format!(
-                    "the state {state} changed while it was to be restored; nothing was restored: {error}"
+                Fault::Condition => Error::Refused(format!(
+                    "the state {state} changed while it was to be restored, and is left as it is; look at it \
+                     with `tfguard state versions`"
                 )),
                 Fault::Failed(error) => said(&state, &error),
-                Fault::Missing | Fault::Unsupported | Fault::Elsewhere(_) => {
+                Fault::Missing | Fault::Unsupported | Fault::Elsewhere(_) | Fault::Invalid(_) => {
                     Error::Config(format!("the state {state} or its table: {}", fault.text()))
                 }
             }
@@ -369,11 +370,6 @@ async fn look(s3: &S3Client, place: &Place, id: &str, size: u64) -> Content {
 /// A service's words about the state, as an error of the run.
 fn said(state: &str, error: &StoreError) -> Error {
     Error::State { state: state.to_owned(), source: error.clone() }
-}
-
-fn is_conflict(error: &StoreError) -> bool {
-    let text = error.to_string();
-    text.contains("PreconditionFailed") || text.contains("ConditionalRequestConflict")
 }
 
 /// The MD5 of a state, as Terraform keeps it in its table.

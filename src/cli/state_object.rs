@@ -1,9 +1,10 @@
 //! Which object the state is, for the commands that look at its versions.
 
-use super::placement::backend_access;
+use super::placement::state_place;
 use crate::error::Error;
 use crate::escape;
 use crate::inventory::BucketPlace;
+use crate::store::S3Config;
 use crate::terraform::{Backend, Directory};
 use crate::versions::Place;
 
@@ -12,28 +13,22 @@ use crate::versions::Place;
 ///
 /// # Errors
 /// [`Error::Config`] where it is not an object in S3, or not known; it says what to do.
-pub fn state_place(directory: &Directory) -> Result<Place, Error> {
-    let (Some(s3), Some(backend)) = (&directory.s3, &directory.in_force) else {
-        return Err(elsewhere(&directory.backend));
-    };
-    if backend.settings.text("sse_customer_key").is_some() {
+pub fn state_object(directory: &Directory) -> Result<Place, Error> {
+    let Some(place) = state_place(directory) else { return Err(elsewhere(&directory.backend)) };
+    let settings = directory.in_force.as_ref().map(|backend| &backend.settings);
+    if settings.is_some_and(|settings| settings.text("sse_customer_key").is_some()) {
         return Err(Error::Config(
             "the backend encrypts the state with sse_customer_key, which tfguard does not take: use the AWS \
              CLI to look at its versions"
                 .into(),
         ));
     }
+    let S3Config { bucket, path_style, access } = place.objects;
     Ok(Place {
-        bucket: BucketPlace {
-            bucket: s3.bucket.clone(),
-            access: backend_access(&backend.settings, &["endpoints.s3", "endpoint"]),
-            path_style: s3.path_style,
-        },
-        key: s3.state_key(&directory.workspace),
-        table: s3.dynamodb_table.clone().map(|table| {
-            (table, backend_access(&backend.settings, &["endpoints.dynamodb", "dynamodb_endpoint"]))
-        }),
-        lockfile: s3.use_lockfile,
+        bucket: BucketPlace { bucket, access, path_style },
+        key: place.backend.state_key(&place.workspace),
+        table: place.items.map(|items| (items.table, items.access)),
+        lockfile: place.backend.use_lockfile,
     })
 }
 
