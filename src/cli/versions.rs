@@ -27,15 +27,16 @@ pub struct View<'a> {
     pub runs: &'a [PastRun],
 }
 
-/// The run during which something was written at `at`, as far as clocks tell. Of several the one
-/// that may have changed the state, and of those the newest.
+/// The run during which something was written in the second that begins at `at`, as far as clocks
+/// tell. Of several the newest that may have changed the state.
 pub fn writer(runs: &[PastRun], at: Timestamp) -> Option<&PastRun> {
     let slack = jiff::SignedDuration::from_secs(CLOCKS);
     let during = |run: &&PastRun| {
         run.granted_at.saturating_sub(slack).is_ok_and(|from| from <= at)
             && run.ended_at.saturating_add(slack).is_ok_and(|to| at <= to)
     };
-    let within = |run: &&PastRun| run.granted_at <= at && at <= run.ended_at;
+    let next = at.saturating_add(jiff::SignedDuration::from_secs(1)).unwrap_or(at);
+    let within = |run: &&PastRun| run.granted_at < next && at <= run.ended_at;
     runs.iter()
         .filter(|run| run.changed)
         .find(within)
