@@ -119,6 +119,9 @@ pub(super) fn ambient_sources(target: &mut Target) {
 pub(super) fn inspect_for(config: &Config) -> Result<Directory, Error> {
     let asked = match &config.action {
         Action::Terraform { command, args, .. } => Asked { command: Some(*command), args, init: &[] },
+        Action::Run { args, .. } | Action::Drift { args, .. } => {
+            Asked { command: Some(Command::Plan), args, init: &[] }
+        }
         _ => Asked::default(),
     };
     Directory::inspect_for(&config.directory, asked, &env)
@@ -133,16 +136,17 @@ pub(super) fn require_backend(
     init: Option<&[OsString]>,
     reporter: &Reporter,
 ) -> Result<(), Error> {
-    let (command, args): (Command, &[OsString]) = match &config.action {
-        Action::Terraform { command, args, .. } => (*command, args),
-        Action::Restore { .. } => (Command::Plan, &[]),
+    let (command, args) = match &config.action {
+        Action::Terraform { command, args, .. } => (command, args.as_slice()),
+        Action::Run { args, .. } | Action::Drift { args, .. } => (&Command::Plan, args.as_slice()),
+        Action::Restore { .. } => (&Command::Plan, [].as_slice()),
         _ => return Ok(()),
     };
     let decides = |args: &[OsString]| {
         ["reconfigure", "migrate-state", "force-copy"].iter().any(|name| args::is_on(args, name))
     };
     let ambient = args::ambient(Command::Init, &env_text);
-    if command == Command::Init {
+    if *command == Command::Init {
         let changes = directory.init_changes();
         if !changes.is_empty() && !decides(args) && !decides(&ambient) {
             let detail = "Terraform will want to know: -migrate-state moves the state to the new place (tfguard \
@@ -157,7 +161,7 @@ pub(super) fn require_backend(
         return Ok(());
     }
     // A saved plan knows its backend by itself.
-    let planned = command == Command::Apply && args::plan_file(args).is_some();
+    let planned = *command == Command::Apply && args::plan_file(args).is_some();
     let settled = init.is_some_and(|init| decides(init) || decides(&ambient));
     let changes = directory.backend_changes();
     if changes.is_empty() || planned || settled {

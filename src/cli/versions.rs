@@ -155,6 +155,7 @@ mod tests {
             asked_at: at(from),
             granted_at: at(from),
             renewed_at: at(from),
+            activity: None,
             identity: alice(),
         };
         let ending = Ending { changed, ..Ending::new(Outcome::Released, Some(0)) };

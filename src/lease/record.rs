@@ -17,6 +17,8 @@ pub const MAX_WAITERS: usize = 128;
 pub(super) const MAX_BYTES: usize = 128 * 1024;
 /// No counter gets here by counting: beyond it a record is damaged, and adding would overflow.
 const MAX_COUNT: u64 = 1 << 53;
+/// Bytes of a phase's name.
+const PHASE: usize = 16;
 /// Removals by an operator that are remembered, so that whoever was removed is told.
 pub(super) const MAX_REMOVED: usize = 16;
 /// How long an untouched record is kept by the store before it is collected as garbage.
@@ -153,8 +155,32 @@ pub struct Holder {
     pub granted_at: Timestamp,
     /// When its newest beat was written.
     pub renewed_at: Timestamp,
+    /// What it is doing, where that changes in the course of its run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity: Option<Activity>,
     /// Who it is.
     pub identity: Identity,
+}
+
+/// The phase that a run is in. For people; no decision is taken from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Activity {
+    /// `init`, `plan`, `approval`, `apply`.
+    pub phase: String,
+    /// Since when, in epoch seconds by the holder's wall clock: an entry has little room.
+    pub since: i64,
+}
+
+impl Activity {
+    /// `phase` begins at `wall`.
+    pub fn new(phase: &str, wall: Timestamp) -> Self {
+        Self { phase: identity::cut(phase, PHASE), since: wall.as_second() }
+    }
+
+    /// Since when. A number that is no time counts as the beginning of time.
+    pub fn since(&self) -> Timestamp {
+        Timestamp::from_second(self.since).unwrap_or_default()
+    }
 }
 
 impl Holder {

@@ -12,6 +12,7 @@ mod keep;
 mod watch;
 
 pub use keep::preserve;
+pub(crate) use watch::bytes;
 pub use watch::{Kept, Setting, Watch, push_command};
 
 /// What Terraform calls the file.

@@ -257,7 +257,7 @@ fn half_done(error: &Error) -> Verdict {
         0 => exit::SOFTWARE,
         code => code,
     };
-    Verdict { exit_code, outcome, ending }
+    Verdict::new(exit_code, outcome, ending)
 }
 
 /// A file that only we have, with these bytes to be read from.
