@@ -18,6 +18,7 @@ mod cli_find;
 mod cli_folder;
 mod cli_log_file;
 mod credentials;
+mod doctor;
 mod documents;
 mod drift;
 mod e2e;

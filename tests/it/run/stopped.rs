@@ -117,7 +117,7 @@ fn the_record_shows_the_phase() {
     wait_here(&mut run, &project);
     run.wait_until("the phase in the record", |_| {
         let record = locks.record()?;
-        (record["holders"][0]["activity"]["phase"] == "apply").then_some(())
+        (record["holders"][0]["activity"][0] == "apply").then_some(())
     });
     let status = locks.run(&project).args(["status"]).output().exits(0).stdout_text();
     assert!(status.contains("in phase apply for "), "{status}");
