@@ -74,7 +74,9 @@ pub(super) fn build(
         | Action::History { .. }
         | Action::Versions { .. }
         | Action::Doctor { .. }
-        | Action::Unlock { .. } => Err(Error::Bug("a command without a child was to be supervised".into())),
+        | Action::Unlock { .. }
+        | Action::Setup { .. }
+        | Action::Policy { .. } => Err(Error::Bug("a command without a child was to be supervised".into())),
     }
 }
 

@@ -10,6 +10,7 @@ use super::config::{Action, Colour, Config, Format, Log};
 use super::file::{self, File, Names};
 use super::origin::{Given, Origins};
 use super::queries::{Restore, State, StateCommand};
+use super::raise;
 use super::target::{StoreChoice, Wish};
 use crate::credentials::Demands;
 use crate::error::Error;
@@ -146,6 +147,8 @@ fn take_options(mut command: RawCommand) -> (Options, RawCommand) {
             std::mem::take(&mut state.options).then(below)
         }
         RawCommand::Unlock(unlock) => std::mem::take(&mut unlock.options),
+        RawCommand::Setup(setup) => std::mem::take(&mut setup.options),
+        RawCommand::Policy(policy) => std::mem::take(&mut policy.options),
         RawCommand::Doctor(doctor) => std::mem::take(&mut doctor.options),
         RawCommand::Man { .. } | RawCommand::Completions { .. } => Options::default(),
     };
@@ -225,6 +228,8 @@ fn action(
         }
         RawCommand::Doctor(doctor) => Ok(Action::Doctor { json: doctor.json || log.format == Format::Json }),
         RawCommand::Unlock(raw) => unlock(raw, log.format, reason, surroundings.terminal),
+        RawCommand::Setup(raw) => raise::setup(&raw),
+        RawCommand::Policy(raw) => raise::policy(raw),
         RawCommand::Man { .. } | RawCommand::Completions { .. } => {
             Err(Error::Bug("what is only printed needs no configuration".into()))
         }
@@ -316,6 +321,8 @@ fn mode(origins: &Origins<'_>, options: &Options, action: &Action) -> Result<Mod
             | Action::Versions { .. }
             | Action::Doctor { .. }
             | Action::Unlock { .. }
+            | Action::Setup { .. }
+            | Action::Policy { .. }
     );
     let may_share = matches!(
         action,
