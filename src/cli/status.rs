@@ -130,7 +130,25 @@ pub(super) fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
-/// One JSON document on one line, with its newline. Stable: fields are added, never changed.
+/// Several for people, one after the other.
+pub fn texts(views: &[View<'_>]) -> String {
+    views.iter().map(|view| text(*view)).collect::<Vec<_>>().join("\n")
+}
+
+/// One JSON document on one line, with its newline: that of the only lock, or, where several were
+/// asked for, an object whose `locks` has that of each.
+pub fn json(views: &[View<'_>]) -> Vec<u8> {
+    let mut documents: Vec<Value> = views.iter().map(|view| document(*view)).collect();
+    let whole = match documents.len() {
+        1 => documents.remove(0),
+        _ => json!({ "locks": documents }),
+    };
+    let mut line = ndjson::to_bytes(&whole);
+    line.push(b'\n');
+    line
+}
+
+/// A lock as a JSON document. Stable: fields are added, never changed.
 ///
 /// `lock`, `store`, `state` (`free`, `held`, `unreadable`), `error` (`unreadable` only),
 /// `generation`, `runs`, `holders[]` (`session`, `mode`, `phase`, `run`, `generation`, `beat`,
@@ -138,7 +156,7 @@ pub(super) fn outcome(outcome: Outcome) -> &'static str {
 /// `queue[]` (`position`, `session`, `mode`, `asked_at`, `identity`), `last` (`run`, `session`,
 /// `outcome`, `exit_code`, `at`, `by`, `acknowledged`, `identity`), `needs_recovery[]` (`run`,
 /// `session`, `path`, `at`, `identity`), `applied` (`generation`, `run`, `at`, `identity`). What is unknown is `null`.
-pub fn json(view: View<'_>) -> Vec<u8> {
+fn document(view: View<'_>) -> Value {
     let mut document = json!({
         "lock": view.lock,
         "store": escape::line(view.store),
@@ -177,9 +195,7 @@ pub fn json(view: View<'_>) -> Vec<u8> {
             document["last"] = record.last.as_ref().map_or(Value::Null, last_json);
         }
     }
-    let mut line = ndjson::to_bytes(&document);
-    line.push(b'\n');
-    line
+    document
 }
 
 fn holder_json(holder: &Holder, now: Timestamp) -> Value {
@@ -305,7 +321,7 @@ mod tests {
     }
 
     fn document(view: View<'_>) -> Value {
-        let line = json(view);
+        let line = json(&[view]);
         let text = std::str::from_utf8(&line).unwrap();
         assert_eq!(text.matches('\n').count(), 1);
         assert!(!text.trim_end().contains(escape::is_unsafe));

@@ -23,6 +23,7 @@ mod guardian;
 mod history;
 mod inventory;
 mod lease_sim;
+mod locks;
 mod rescue;
 mod signals;
 mod state_lock;
