@@ -75,7 +75,7 @@ async fn plan(
     locks: &mut Vec<Served>,
 ) -> Result<Plan, Error> {
     let terminal = Terminal::open_foreground().is_some() && config.log.format == Format::Text;
-    let directory = setup::inspect(&config.directory)?;
+    let directory = setup::inspect_for(config)?;
     let cwd = &config.directory;
     let (init, command) = match &config.action {
         Action::Terraform { command, args, init: policy } => {
@@ -96,6 +96,7 @@ async fn plan(
             return Err(Error::Bug("a command without a child was to be supervised".into()));
         }
     };
+    setup::require_backend(config, &directory, init.as_ref().map(|_| [].as_slice()), reporter)?;
     let is_terraform = matches!(config.action, Action::Terraform { .. });
     let target = setup::target(config, &directory, is_terraform)?;
     locks.extend(target.sites.iter().map(|site| Served::nothing(&site.lock)));

@@ -25,8 +25,9 @@ struct Looked {
 
 /// Shows who holds the locks and who waits.
 pub(super) async fn status(config: &Config, json: bool, check: bool) -> Result<u8, Error> {
-    let directory = setup::inspect(&config.directory)?;
-    let target = setup::target(config, &directory, false)?;
+    let directory = setup::inspect_for(config)?;
+    let mut target = setup::target(config, &directory, false)?;
+    setup::ambient_sources(&mut target);
     let mut looked = Vec::new();
     for site in target.sites {
         looked.push(look(site).await?);
@@ -37,11 +38,13 @@ pub(super) async fn status(config: &Config, json: bool, check: bool) -> Result<u
         .map(|one| render::View {
             lock: &one.lock,
             store: &one.store,
+            sources: &target.sources,
             record: one.record.as_ref().map(Option::as_ref),
             now,
         })
         .collect();
-    let shown = if json { render::json(&views) } else { render::texts(&views).into_bytes() };
+    let colour = config.log.colour.on_stdout();
+    let shown = if json { render::json(&views) } else { render::texts(&views, colour).into_bytes() };
     let _ = SharedWriter::stdout().write(&shown);
     let held = |one: &Looked| matches!(&one.record, Ok(Some(record)) if !record.is_free());
     Ok(if looked.iter().any(|one| one.record.is_err()) {
@@ -82,7 +85,7 @@ pub(super) struct Order {
 
 /// Asks the holder to stop, or takes an entry out.
 pub(super) async fn unlock(config: &Config, order: Order, reporter: &Reporter) -> Result<u8, Error> {
-    let directory = setup::inspect(&config.directory)?;
+    let directory = setup::inspect_for(config)?;
     let target = setup::target(config, &directory, false)?;
     let site = target.only()?;
     let lock = &site.lock;

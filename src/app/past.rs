@@ -31,7 +31,7 @@ pub(super) async fn history(
     json: bool,
     reporter: &Reporter,
 ) -> Result<u8, Error> {
-    let directory = setup::inspect(&config.directory)?;
+    let directory = setup::inspect_for(config)?;
     let site = setup::target(config, &directory, false)?.only()?.clone();
     let lock = &site.lock;
     let now = SystemClock.now().wall;

@@ -86,6 +86,15 @@ pub enum Colour {
 }
 
 impl Colour {
+    /// Whether what we show on stdout has colour.
+    pub fn on_stdout(self) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never,
+        }
+    }
+
     /// Whether our lines on stderr have colour.
     pub fn on_stderr(self) -> bool {
         match self {

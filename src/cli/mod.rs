@@ -10,9 +10,11 @@ pub mod history;
 mod manual;
 mod origin;
 pub mod parse;
+mod placement;
 pub mod queries;
 pub mod resolve;
 pub mod site;
+pub mod source;
 pub mod status;
 pub mod target;
 

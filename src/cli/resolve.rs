@@ -1,5 +1,6 @@
 //! From raw arguments to what the run needs: every value checked, with its origin in the error.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -302,45 +303,58 @@ fn wait(origins: &Origins<'_>, options: &Options, file: &File) -> Result<Wait, E
 }
 
 fn wish(origins: &Origins<'_>, options: &Options, file: &File, cwd: &Path) -> Result<Wish, Error> {
-    let text = |flag: &Option<String>, name, variable, file: &Option<String>| {
-        Ok(origins.text(flag.clone(), name, variable, file.clone())?.map(|given| given.text))
+    let mut wish = Wish { locks: Vec::new(), ..Wish::default() };
+    let mut from = BTreeMap::new();
+    let mut note = |name: &'static str, given: Option<Given>| {
+        given.map(|given| {
+            from.insert(name, given.origin);
+            given.text
+        })
     };
-    let store = origins.text(options.store.clone(), "--store", "TFGUARD_STORE", file.store.clone())?;
-    Ok(Wish {
-        locks: locks(origins, options, file)?,
-        store: match store {
-            Some(given) => given.one_of(&[
-                ("auto", StoreChoice::Auto),
-                ("dynamodb", StoreChoice::Dynamodb),
-                ("s3", StoreChoice::S3),
-                ("local", StoreChoice::Local),
-            ])?,
-            None => StoreChoice::Auto,
-        },
-        table: text(&options.table, "--table", "TFGUARD_TABLE", &file.table)?,
-        bucket: text(&options.bucket, "--bucket", "TFGUARD_BUCKET", &file.bucket)?,
-        access: Access {
-            region: text(&options.region, "--region", "TFGUARD_REGION", &file.region)?,
-            endpoint_url: text(
-                &options.endpoint_url,
-                "--endpoint-url",
-                "TFGUARD_ENDPOINT_URL",
-                &file.endpoint_url,
-            )?,
-            profile: text(&options.profile, "--profile", "TFGUARD_PROFILE", &file.profile)?,
-            role_arn: role_arn(origins, options, file)?,
-        },
-        local_dir: options
-            .local_dir
-            .clone()
-            .or_else(|| origins.variable("TFGUARD_LOCAL_DIR").map(PathBuf::from))
-            .or_else(|| file.local_dir.clone())
-            .map(|dir| cwd.join(dir)),
-    })
+    let text = |flag: &Option<String>, name, variable, file: &Option<String>| {
+        origins.text(flag.clone(), name, variable, file.clone())
+    };
+    for given in locks(origins, options, file)? {
+        wish.locks.push(given.0);
+        note("lock", Some(given.1));
+    }
+    if let Some(given) = text(&options.store, "--store", "TFGUARD_STORE", &file.store)? {
+        wish.store = given.one_of(&[
+            ("auto", StoreChoice::Auto),
+            ("dynamodb", StoreChoice::Dynamodb),
+            ("s3", StoreChoice::S3),
+            ("local", StoreChoice::Local),
+        ])?;
+        if wish.store != StoreChoice::Auto {
+            note("store", Some(given));
+        }
+    }
+    wish.table = note("table", text(&options.table, "--table", "TFGUARD_TABLE", &file.table)?);
+    wish.bucket = note("bucket", text(&options.bucket, "--bucket", "TFGUARD_BUCKET", &file.bucket)?);
+    let endpoint = text(&options.endpoint_url, "--endpoint-url", "TFGUARD_ENDPOINT_URL", &file.endpoint_url)?;
+    wish.access = Access {
+        region: note("region", text(&options.region, "--region", "TFGUARD_REGION", &file.region)?),
+        endpoint_url: note("endpoint_url", endpoint),
+        profile: note("profile", text(&options.profile, "--profile", "TFGUARD_PROFILE", &file.profile)?),
+        role_arn: note("role_arn", role_arn(origins, options, file)?),
+        ..Access::default()
+    };
+    let local_dir = origins.path(
+        options.local_dir.as_deref(),
+        "--local-dir",
+        "TFGUARD_LOCAL_DIR",
+        file.local_dir.as_deref(),
+    );
+    if let Some((dir, origin)) = local_dir {
+        wish.local_dir = Some(cwd.join(dir));
+        from.insert("local_dir", origin);
+    }
+    wish.origins = from;
+    Ok(wish)
 }
 
 /// The names of the locks. A variable holds one: a name may have any sign that could separate two.
-fn locks(origins: &Origins<'_>, options: &Options, file: &File) -> Result<Vec<LockName>, Error> {
+fn locks(origins: &Origins<'_>, options: &Options, file: &File) -> Result<Vec<(LockName, Given)>, Error> {
     let names = file.lock.as_ref().map(Names::all).unwrap_or_default();
     let given = origins.texts(&options.lock, "--lock", "TFGUARD_LOCK", names)?;
     if let Some(first) = given.first().filter(|_| given.len() > MOST_LOCKS) {
@@ -350,18 +364,21 @@ fn locks(origins: &Origins<'_>, options: &Options, file: &File) -> Result<Vec<Lo
     }
     given
         .into_iter()
-        .map(|given| LockName::new(given.text.clone()).map_err(|error| given.wrong(&error.to_string())))
+        .map(|given| {
+            let name = LockName::new(given.text.clone()).map_err(|error| given.wrong(&error.to_string()))?;
+            Ok((name, given))
+        })
         .collect()
 }
 
-fn role_arn(origins: &Origins<'_>, options: &Options, file: &File) -> Result<Option<String>, Error> {
+fn role_arn(origins: &Origins<'_>, options: &Options, file: &File) -> Result<Option<Given>, Error> {
     let given =
         origins.text(options.role_arn.clone(), "--role-arn", "TFGUARD_ROLE_ARN", file.role_arn.clone())?;
     match given {
         Some(given) if !(given.text.starts_with("arn:") && given.text.contains(":role/")) => {
             Err(given.wrong("it is not the ARN of a role, such as arn:aws:iam::123456789012:role/ci"))
         }
-        given => Ok(given.map(|given| given.text)),
+        given => Ok(given),
     }
 }
 
@@ -523,10 +540,17 @@ mod tests {
                 endpoint_url: Some("u".into()),
                 profile: Some("p".into()),
                 role_arn: Some("arn:aws:iam::123456789012:role/ci".into()),
+                ..Access::default()
             },
             local_dir: Some("/nonexistent/start/l".into()),
+            origins: config.wish.origins.clone(),
         };
         assert_eq!(config.wish, wish);
+        for (name, origin) in
+            [("lock", "TFGUARD_LOCK"), ("table", "TFGUARD_TABLE"), ("local_dir", "TFGUARD_LOCAL_DIR")]
+        {
+            assert_eq!(wish.origins.get(name).map(String::as_str), Some(origin));
+        }
         assert_eq!(config.mode, Mode::Shared);
         assert_eq!(config.lease.length(), 30 * SECOND);
         assert_eq!(config.wait, Wait::AtMost(5400 * SECOND));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::source::{Source, Sources};
 use crate::escape;
 use crate::lease::{
     Applied, Holder, Identity, Intervention, Last, LockName, Mode, Outcome, Phase, Record, RecordError,
@@ -20,18 +21,24 @@ pub struct View<'a> {
     pub lock: &'a LockName,
     /// Its store in words.
     pub store: &'a str,
+    /// Where lock, store and the like came from.
+    pub sources: &'a Sources,
     /// Its record, `None` where it was never taken, or why it cannot be read.
     pub record: Result<Option<&'a Record>, &'a RecordError>,
     /// The time by this machine's wall clock.
     pub now: Timestamp,
 }
 
-/// For people; every line ends with a newline.
-pub fn text(view: View<'_>) -> String {
+/// For people; every line ends with a newline. With `colour` what matters less is dim.
+pub fn text(view: View<'_>, colour: bool) -> String {
     let mut shown = String::new();
     let lock = escape::bounded(view.lock.as_str(), 1024);
     // Writing into a String cannot fail.
     let _ = writeln!(shown, "lock   {lock}\nstore  {}", escape::line(view.store));
+    if let Some(from) = from(view.sources) {
+        let style = if colour { anstyle::Style::new().dimmed() } else { anstyle::Style::new() };
+        let _ = writeln!(shown, "{style}from   {}{style:#}", escape::line(&from));
+    }
     match view.record {
         Err(error) => {
             let _ = writeln!(shown, "state  unreadable: {}", escape::line(&error.to_string()));
@@ -40,6 +47,30 @@ pub fn text(view: View<'_>) -> String {
         Ok(Some(record)) => record_text(&mut shown, record, view.now),
     }
     shown
+}
+
+/// What came from where, one clause for each place. What is so by default is not told.
+fn from(sources: &Sources) -> Option<String> {
+    let mut places: Vec<(&str, Vec<&str>)> = Vec::new();
+    for source in sources.iter().filter(|source| source.from != "default") {
+        let name = match source.name {
+            // These follow from what is told anyway.
+            "store" | "backend" => continue,
+            "endpoint_url" => "endpoint",
+            "role_arn" => "role",
+            "local_dir" => "folder",
+            name => name,
+        };
+        match places.iter_mut().find(|(place, _)| *place == source.from) {
+            Some((_, names)) => names.push(name),
+            None => places.push((&source.from, vec![name])),
+        }
+    }
+    let clauses: Vec<String> = places
+        .iter()
+        .map(|(place, names)| format!("{}: {}", names.join(", "), escape::field(place)))
+        .collect();
+    (!clauses.is_empty()).then(|| clauses.join("; "))
 }
 
 fn record_text(shown: &mut String, record: &Record, now: Timestamp) {
@@ -131,8 +162,8 @@ pub(super) fn outcome(outcome: Outcome) -> &'static str {
 }
 
 /// Several for people, one after the other.
-pub fn texts(views: &[View<'_>]) -> String {
-    views.iter().map(|view| text(*view)).collect::<Vec<_>>().join("\n")
+pub fn texts(views: &[View<'_>], colour: bool) -> String {
+    views.iter().map(|view| text(*view, colour)).collect::<Vec<_>>().join("\n")
 }
 
 /// One JSON document on one line, with its newline: that of the only lock, or, where several were
@@ -155,7 +186,13 @@ pub fn json(views: &[View<'_>]) -> Vec<u8> {
 /// `lease_ms`, `asked_at`, `granted_at`, `renewed_at`, `looks_dead`, `revoked`, `identity`),
 /// `queue[]` (`position`, `session`, `mode`, `asked_at`, `identity`), `last` (`run`, `session`,
 /// `outcome`, `exit_code`, `at`, `by`, `acknowledged`, `identity`), `needs_recovery[]` (`run`,
-/// `session`, `path`, `at`, `identity`), `applied` (`generation`, `run`, `at`, `identity`). What is unknown is `null`.
+/// `session`, `path`, `at`, `identity`), `applied` (`generation`, `run`, `at`, `identity`), `origins`. What is
+/// unknown is `null`.
+///
+/// `origins` has an object for each of these that takes part: `lock`, `workspace`, `backend` (its type), `store`
+/// (`dynamodb`, `s3`, `local`), `table`, `bucket`, `region`, `endpoint_url`, `profile`, `role_arn`, `local_dir`. In each
+/// there is the `value` and `from`: the option, the variable, `tfguard.toml: key` with its path, the file of the backend,
+/// `-backend-config…`, or `default`.
 fn document(view: View<'_>) -> Value {
     let mut document = json!({
         "lock": view.lock,
@@ -168,6 +205,7 @@ fn document(view: View<'_>) -> Value {
         "needs_recovery": [],
         "applied": null,
         "runs": 0,
+        "origins": origins_json(view.sources),
     });
     match view.record {
         Err(error) => {
@@ -196,6 +234,15 @@ fn document(view: View<'_>) -> Value {
         }
     }
     document
+}
+
+fn origins_json(sources: &Sources) -> Value {
+    let one = |source: &Source| {
+        let value =
+            json!({ "value": escape::bounded(&source.value, 1024), "from": escape::field(&source.from) });
+        (source.name.to_owned(), value)
+    };
+    Value::Object(sources.iter().map(one).collect())
 }
 
 fn holder_json(holder: &Holder, now: Timestamp) -> Value {
@@ -277,6 +324,8 @@ mod tests {
     use crate::lease::Waiter;
     use crate::report::testing::{alice, at, last, mallory, prod};
 
+    static NONE: &Sources = &Sources::NONE;
+
     fn record(identity: Identity) -> Record {
         let session = identity.actor.clone().unwrap_or_default();
         let mut record = Record::new(at(100));
@@ -317,7 +366,7 @@ mod tests {
     }
 
     fn view<'a>(lock: &'a LockName, record: Result<Option<&'a Record>, &'a RecordError>) -> View<'a> {
-        View { lock, store: "dynamodb table t in eu-west-1", record, now: at(200) }
+        View { lock, store: "dynamodb table t in eu-west-1", sources: NONE, record, now: at(200) }
     }
 
     fn document(view: View<'_>) -> Value {
@@ -332,7 +381,7 @@ mod tests {
     fn a_held_lock_for_people() {
         let (lock, record) = (prod(), record(alice()));
         assert_eq!(
-            text(view(&lock, Ok(Some(&record)))),
+            text(view(&lock, Ok(Some(&record))), false),
             "\
 lock   prod
 store  dynamodb table t in eu-west-1
@@ -381,7 +430,7 @@ last   run 7 crashed with exit code 1 by alice 2m 50s ago (\"alice\"), 2m 50s ag
             (Err(&unreadable), "unreadable", "state  unreadable: its layout is number 9"),
         ] {
             let view = view(&lock, record);
-            assert!(text(view).contains(shown), "{}", text(view));
+            assert!(text(view, false).contains(shown), "{}", text(view, false));
             let document = document(view);
             assert_eq!(document["state"], state);
             assert_eq!(document["holders"], json!([]));
@@ -394,7 +443,7 @@ last   run 7 crashed with exit code 1 by alice 2m 50s ago (\"alice\"), 2m 50s ag
         let lock = LockName::new("a\u{202e}b").unwrap();
         let record = record(mallory());
         let view = view(&lock, Ok(Some(&record)));
-        let shown = text(view);
+        let shown = text(view, false);
         assert_eq!(shown.lines().count(), 10, "{shown}");
         let labels = ["lock   ", "store  ", "state  ", "holder ", "       ", "wait 1 ", "rescue ", "last   "];
         for line in shown.lines() {
@@ -405,7 +454,7 @@ last   run 7 crashed with exit code 1 by alice 2m 50s ago (\"alice\"), 2m 50s ag
         assert!(!document["holders"][0]["identity"]["actor"].as_str().unwrap().contains('\u{1b}'));
         let rubbish = RecordError::Rubbish("\u{1b}[2J\n::error::".into());
         let unreadable = View { record: Err(&rubbish), ..view };
-        assert_eq!(text(unreadable).lines().count(), 3);
-        assert!(!text(unreadable).contains('\u{1b}'));
+        assert_eq!(text(unreadable, false).lines().count(), 3);
+        assert!(!text(unreadable, false).contains('\u{1b}'));
     }
 }

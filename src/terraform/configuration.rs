@@ -119,8 +119,8 @@ impl Configuration {
                 for inner in block.body.blocks() {
                     let written = |kind: &str| Written {
                         kind: kind.to_owned(),
-                        settings: settings(&inner.body, line),
-                        origin: line(inner.span().map_or(0, |span| span.start)),
+                        settings: settings(&inner.body, &|offset| block_in(&line(offset))),
+                        origin: block_in(&line(inner.span().map_or(0, |span| span.start))),
                     };
                     match inner.ident.as_str() {
                         "backend" => {
@@ -144,8 +144,11 @@ impl Configuration {
         for terraform in root.get("terraform").into_iter().flat_map(objects) {
             let written = |kind: &str, value: &Value| Written {
                 kind: kind.to_owned(),
-                settings: objects(value).next().map(|object| json_settings(object, file)).unwrap_or_default(),
-                origin: file.to_owned(),
+                settings: objects(value)
+                    .next()
+                    .map(|object| json_settings(object, &block_in(file)))
+                    .unwrap_or_default(),
+                origin: block_in(file),
             };
             for backend in terraform.get("backend").into_iter().flat_map(objects) {
                 backend.iter().for_each(|(kind, value)| self.backend(written(kind, value)));
@@ -177,6 +180,11 @@ impl Configuration {
     fn typed(&mut self, name: &str) {
         self.refers_outside |= !name.starts_with("terraform_");
     }
+}
+
+/// For people.
+fn block_in(place: &str) -> String {
+    format!("backend block in {place}")
 }
 
 /// The objects that a JSON value stands for: Terraform takes one, or a list of them.

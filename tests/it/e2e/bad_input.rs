@@ -118,7 +118,10 @@ fn a_log_file_that_cannot_be_created() {
 
 #[test]
 fn a_backend_that_says_nothing_of_a_lock() {
-    for (backend, parts) in [("s3", "the backend is s3"), ("http", "the backend is http")] {
+    for (backend, parts) in [
+        ("s3", "the s3 backend in main.tf:2 has no bucket"),
+        ("http", "the http backend in main.tf:2 has no place"),
+    ] {
         let project = Project::with(&format!("terraform {{\n  backend \"{backend}\" {{}}\n}}\n"));
         let undecided = refused(&project, &["plan"], as_it_is).exits(78);
         undecided.says(&[parts, "--table NAME", "--lock NAME"]);
