@@ -9,6 +9,7 @@
     reason = "a test ends by panicking, and looks at real clocks"
 )]
 
+mod backend;
 mod chaos;
 mod child;
 mod cli_directory;
@@ -25,6 +26,7 @@ mod inventory;
 mod lease_sim;
 mod locks;
 mod rescue;
+mod runners;
 mod signals;
 mod state_lock;
 mod store_contract;

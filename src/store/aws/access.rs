@@ -12,6 +12,7 @@ use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_runtime::env_config::file::EnvConfigFiles;
+use aws_types::service_config::ServiceConfigKey;
 use serde::{Deserialize, Serialize};
 
 use super::http;
@@ -55,11 +56,12 @@ pub(crate) enum Service {
 }
 
 impl Service {
-    /// The standard variable for its endpoint.
-    fn endpoint_variable(self) -> &'static str {
+    /// Its name in the settings of AWS's variables and files: `AWS_ENDPOINT_URL_S3`, and `s3` in a
+    /// profile's `services`.
+    fn id(self) -> &'static str {
         match self {
-            Self::Dynamodb => "AWS_ENDPOINT_URL_DYNAMODB",
-            Self::S3 => "AWS_ENDPOINT_URL_S3",
+            Self::Dynamodb => "DynamoDB",
+            Self::S3 => "S3",
         }
     }
 }
@@ -108,7 +110,7 @@ pub(crate) async fn link(access: &Access, service: Service, whose: &str) -> Stor
 
     let endpoint = given(access.endpoint_url.as_ref())
         .map(str::to_owned)
-        .or_else(|| std::env::var(service.endpoint_variable()).ok().filter(|url| !url.is_empty()))
+        .or_else(|| usual_endpoint(&sdk, service))
         .or_else(|| sdk.endpoint_url().map(str::to_owned));
     check_endpoint(endpoint.as_deref())?;
 
@@ -123,6 +125,17 @@ pub(crate) async fn link(access: &Access, service: Service, whose: &str) -> Stor
     let keys = Arc::new(Keys::new(sources));
     keys.ensure().await?;
     Ok(Link { sdk, keys, region, endpoint })
+}
+
+/// What variables and files say of the endpoint of one service, as its client will find it.
+fn usual_endpoint(sdk: &SdkConfig, service: Service) -> Option<String> {
+    let key = ServiceConfigKey::builder()
+        .service_id(service.id())
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build()
+        .ok()?;
+    sdk.service_config()?.load_config(key).filter(|url| !url.is_empty())
 }
 
 async fn region(access: &Access, files: Option<&EnvConfigFiles>, whose: &str) -> StoreResult<Region> {

@@ -19,6 +19,8 @@ const LOCKS: &str = ".tfguard/locks/";
 pub(super) const RUNS: &str = ".tfguard/runs/";
 /// The first key behind all of the history, in S3's order.
 pub(super) const BEHIND_RUNS: &str = ".tfguard/runs0";
+/// Where look-alikes are tried.
+pub(super) const TRIALS: &str = ".tfguard/trials/";
 /// Longer keys are cut: S3's have at most 1024 bytes.
 const LONGEST: usize = 1024;
 /// The longest of the segments that hold a whole name. Some who speak S3 keep each as a file.

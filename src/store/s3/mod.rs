@@ -8,6 +8,7 @@ mod key;
 mod list;
 mod many;
 mod requests;
+mod trial;
 
 pub use bucket::S3Store;
 pub use config::S3Config;

@@ -6,7 +6,11 @@ mod dynamodb;
 mod faults;
 mod history;
 mod local;
+mod lookalike;
 mod processes;
+mod s3;
+mod s3_faults;
+mod s3_foreign;
 
 use std::time::Duration;
 

@@ -1,0 +1,6 @@
+//! Lock, table and the way to them as they follow from Terraform's backend.
+
+mod change;
+mod discovery;
+mod seeds;
+mod site;
