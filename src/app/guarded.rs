@@ -8,7 +8,7 @@ use std::process::Command as Process;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::inherit::Around;
-use super::{care, setup};
+use super::{care, migrate, setup};
 use crate::child::{Arrival, Target as Aim, Terminal};
 use crate::cli::{Action, Config, Format, Target};
 use crate::clock::{Clock, SystemClock};
@@ -97,8 +97,8 @@ async fn plan(
         }
     };
     setup::require_backend(config, &directory, init.as_ref().map(|_| [].as_slice()), reporter)?;
-    let is_terraform = matches!(config.action, Action::Terraform { .. });
-    let target = setup::target(config, &directory, is_terraform)?;
+    let inits = init.is_some() || matches!(config.action, Action::Terraform { command: Command::Init, .. });
+    let target = migrate::target(config, &directory, inits, reporter)?;
     locks.extend(target.sites.iter().map(|site| Served::nothing(&site.lock)));
     if !target.chosen.is_empty() {
         reporter.emit(Event::say(Level::Info, target.chosen.join("; ")));

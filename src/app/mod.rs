@@ -4,6 +4,7 @@
 mod care;
 mod guarded;
 mod inherit;
+mod migrate;
 mod operator;
 mod pass;
 mod past;

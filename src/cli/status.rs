@@ -207,6 +207,10 @@ fn document(view: View<'_>) -> Value {
         "runs": 0,
         "origins": origins_json(view.sources),
     });
+    if let Some(origin) = document["origins"].get_mut("lock") {
+        // One of several that were named in one place.
+        origin["value"] = escape::bounded(view.lock.as_str(), 1024).into();
+    }
     match view.record {
         Err(error) => {
             document["state"] = "unreadable".into();
