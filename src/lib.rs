@@ -6,6 +6,7 @@ pub mod child;
 pub mod cli;
 pub mod clock;
 pub mod credentials;
+pub mod doctor;
 pub mod error;
 pub mod escape;
 pub mod guardian;

@@ -92,7 +92,7 @@ async fn plan(
             (None, Tool::find(config, cwd)?.called(argv))
         }
         Action::Exec { argv } => (None, exec(argv, cwd)?),
-        Action::Status { .. } | Action::History { .. } | Action::Unlock { .. } => {
+        Action::Status { .. } | Action::History { .. } | Action::Doctor { .. } | Action::Unlock { .. } => {
             return Err(Error::Bug("a command without a child was to be supervised".into()));
         }
     };
@@ -193,13 +193,7 @@ struct Tool {
 
 impl Tool {
     fn find(config: &Config, dir: &Path) -> Result<Self, Error> {
-        let cwd = std::env::current_dir().unwrap_or_else(|_| dir.to_path_buf());
-        let program = find::terraform(
-            config.terraform_bin.as_deref(),
-            config.stands_in_for.unwrap_or_default(),
-            &setup::search(&cwd),
-        )?;
-        Ok(Self { program, dir: dir.to_path_buf() })
+        Ok(Self { program: find_terraform(config)?, dir: dir.to_path_buf() })
     }
 
     /// `interactive`: it has a terminal to ask at. A step that the user did not ask for has none.
@@ -267,4 +261,11 @@ fn exec(argv: &[OsString], dir: &Path) -> Result<Step, Error> {
         target: Aim::Group,
         interactive: true,
     })
+}
+
+/// The Terraform to run.
+pub(super) fn find_terraform(config: &Config) -> Result<PathBuf, Error> {
+    let cwd = std::env::current_dir().unwrap_or_else(|_| config.directory.clone());
+    let product = config.stands_in_for.unwrap_or_default();
+    find::terraform(config.terraform_bin.as_deref(), product, &setup::search(&cwd))
 }

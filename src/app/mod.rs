@@ -2,6 +2,7 @@
 //! else.
 
 mod care;
+mod doctor;
 mod guarded;
 mod inherit;
 mod migrate;
@@ -9,12 +10,13 @@ mod operator;
 mod pass;
 mod past;
 mod setup;
+mod state_lock;
 
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::child::{Arrival, Parent, Signals};
+use crate::child::{Arrival, Arrived, Parent, Signals};
 use crate::cli::{self, Action, Config, DropIn, Parsed, Surroundings};
 use crate::error::{Error, exit};
 use crate::identity;
@@ -110,16 +112,48 @@ async fn dispatch(config: &Config, arrivals: UnboundedReceiver<Arrival>, reporte
         Action::History { last, since, json } => {
             told(past::history(config, *last, *since, *json, reporter).await, reporter)
         }
-        Action::Unlock { session, recovered, now, yes, reason } => {
+        Action::Doctor { json } => {
+            let examined = Box::pin(doctor::run(config, *json));
+            told(interruptible(examined, arrivals).await, reporter)
+        }
+        Action::Unlock { session, recovered, state_lock, now, yes, reason } => {
             let order = operator::Order {
                 session: session.clone(),
                 recovered: *recovered,
+                state_lock: *state_lock,
                 now: *now,
                 yes: *yes,
                 reason: reason.clone(),
             };
-            told(operator::unlock(config, order, reporter).await, reporter)
+            let done = match order.state_lock {
+                true => state_lock::unlock(config, &order, reporter).await,
+                false => operator::unlock(config, order, reporter).await,
+            };
+            told(done, reporter)
         }
+    }
+}
+
+/// What only looks stops at the first signal.
+async fn interruptible(
+    looking: impl Future<Output = Result<u8, Error>>,
+    mut arrivals: UnboundedReceiver<Arrival>,
+) -> Result<u8, Error> {
+    let stopped = async {
+        loop {
+            match arrivals.recv().await {
+                Some(Arrival::Stop(Arrived { name, number, .. })) => {
+                    return Error::Cancelled { name, number: u8::try_from(number).unwrap_or_default() };
+                }
+                Some(Arrival::Orphaned) => return Error::Cancelled { name: "SIGHUP", number: 1 },
+                Some(Arrival::Child) => {}
+                None => std::future::pending().await,
+            }
+        }
+    };
+    tokio::select! {
+        result = looking => result,
+        error = stopped => Err(error),
     }
 }
 

@@ -78,6 +78,7 @@ async fn look(site: Site) -> Result<Looked, Error> {
 pub(super) struct Order {
     pub(super) session: Option<String>,
     pub(super) recovered: bool,
+    pub(super) state_lock: bool,
     pub(super) now: bool,
     pub(super) yes: bool,
     pub(super) reason: String,
@@ -89,7 +90,7 @@ pub(super) async fn unlock(config: &Config, order: Order, reporter: &Reporter) -
     let target = setup::target(config, &directory, false)?;
     let site = target.only()?;
     let lock = &site.lock;
-    if !order.yes && !confirmed(lock.as_str(), &order)? {
+    if !order.yes && !confirmed(lock.as_str(), question(&order))? {
         reporter.emit(Event::say(Level::Info, format!("lock {lock}: nothing was changed")));
         return Ok(0);
     }
@@ -144,18 +145,21 @@ pub(super) async fn unlock(config: &Config, order: Order, reporter: &Reporter) -
     Ok(0)
 }
 
-/// Asks the person at the terminal. That there is one was checked with the options.
-fn confirmed(lock: &str, order: &Order) -> Result<bool, Error> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Error::Usage("unlock asks before it acts: give --yes where nobody can answer".into()));
-    }
-    let what = if order.recovered {
+fn question(order: &Order) -> &'static str {
+    if order.recovered {
         "Forget that a rescued state waits to be pushed?"
     } else if order.now {
         "Remove the holder at once, although its command may still run?"
     } else {
         "Ask the holder to stop and release?"
-    };
+    }
+}
+
+/// Asks the person at the terminal. That there is one was checked with the options.
+pub(super) fn confirmed(lock: &str, what: &str) -> Result<bool, Error> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Error::Usage("unlock asks before it acts: give --yes where nobody can answer".into()));
+    }
     let question = format!("tfguard: lock {}: {what} [y/N] ", crate::escape::line(lock));
     let _ = SharedWriter::stderr().write(question.as_bytes());
     let mut answer = String::new();

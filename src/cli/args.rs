@@ -107,10 +107,19 @@ pub enum Command {
     #[command(
         after_help = "Examples:\n  tfguard unlock --reason 'runner was deleted'\n  \
                       tfguard unlock --reason 'stuck in the queue' --session ID --yes\n  \
-                      tfguard unlock --recovered --reason 'imported by hand' --yes",
+                      tfguard unlock --recovered --reason 'imported by hand' --yes\n  \
+                      tfguard unlock --state-lock --reason 'the runner was killed'",
         args_override_self = true
     )]
     Unlock(Unlock),
+    /// Check everything that a run needs, and say how to mend what is wrong
+    #[command(
+        after_help = "Takes no lock and changes nothing. Exits with 78 when a run would fail, else with 0.\n\n\
+                      Examples:\n  tfguard doctor\n  tfguard doctor -v --lock prod --table terraform-lock\n  \
+                      tfguard doctor --json | jq -r '.checks[] | select(.severity == \"error\") | .cure'",
+        args_override_self = true
+    )]
+    Doctor(Doctor),
     /// Print the manual page, of the whole or of one command
     #[command(after_help = "Examples:\n  tfguard man | man -l -\n  tfguard man apply > tfguard-apply.1")]
     Man {
@@ -162,6 +171,17 @@ pub struct Status {
     pub check: bool,
 }
 
+/// `doctor`.
+#[derive(Debug, clap::Args)]
+pub struct Doctor {
+    /// Options after the command.
+    #[command(flatten)]
+    pub options: Options,
+    /// Print one JSON document instead of text (also with --log-format json)
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `unlock`.
 #[derive(Debug, clap::Args)]
 pub struct Unlock {
@@ -178,6 +198,10 @@ pub struct Unlock {
     /// needs recovery
     #[arg(long, conflicts_with_all = ["session", "now"])]
     pub recovered: bool,
+    /// Touch no entry: free Terraform's own lock on the state, which a Terraform left that died. Only
+    /// while no run of tfguard holds the lock
+    #[arg(long, conflicts_with_all = ["session", "now", "recovered"])]
+    pub state_lock: bool,
     /// Do not ask; needed where there is no terminal
     #[arg(long)]
     pub yes: bool,

@@ -48,12 +48,19 @@ pub enum Action {
         /// As one JSON document.
         json: bool,
     },
+    /// Check what a run needs.
+    Doctor {
+        /// As one JSON document.
+        json: bool,
+    },
     /// Stop or remove an entry.
     Unlock {
         /// Whose; `None`: the holder's.
         session: Option<String>,
         /// No entry: clear the mark of a rescued state.
         recovered: bool,
+        /// No entry: free Terraform's own lock on the state.
+        state_lock: bool,
         /// At once, without asking it.
         now: bool,
         /// Without asking the user.
@@ -86,21 +93,21 @@ pub enum Colour {
 }
 
 impl Colour {
-    /// Whether what we show on stdout has colour.
-    pub fn on_stdout(self) -> bool {
-        match self {
-            Self::Always => true,
-            Self::Never => false,
-            Self::Auto => anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never,
-        }
-    }
-
     /// Whether our lines on stderr have colour.
     pub fn on_stderr(self) -> bool {
+        self.on(&std::io::stderr())
+    }
+
+    /// Whether what we print to stdout has colour.
+    pub fn on_stdout(self) -> bool {
+        self.on(&std::io::stdout())
+    }
+
+    fn on(self, stream: &impl anstream::stream::RawStream) -> bool {
         match self {
             Self::Always => true,
             Self::Never => false,
-            Self::Auto => anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never,
+            Self::Auto => anstream::AutoStream::choice(stream) != anstream::ColorChoice::Never,
         }
     }
 }

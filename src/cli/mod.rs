@@ -22,6 +22,7 @@ pub use args::Args;
 pub use config::{Action, Colour, Config, Format, Log};
 pub use dropin::{DropIn, Passed};
 pub use parse::{Parsed, parse};
+pub use placement::state_place;
 pub use resolve::{MOST_LOCKS, Surroundings, real_terraform, resolve};
 pub use site::{Site, in_order};
 pub use target::{Place, Target, choose, user_state_dir};

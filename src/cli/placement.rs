@@ -7,8 +7,10 @@ use super::source::Sources;
 use super::target::{Place, StoreChoice, Wish};
 use crate::error::Error;
 use crate::escape;
+use crate::state_lock::StatePlace;
 use crate::store::{Access, DynamoConfig, Login, S3Config, StoreSpec};
 use crate::terraform::Backend;
+use crate::terraform::Directory;
 use crate::terraform::backend::{Configured, Settings};
 
 /// What is said about the choice besides the store.
@@ -106,6 +108,24 @@ fn s3(wish: &Wish, place: Place<'_>, said: &mut Said) -> Option<StoreSpec> {
         path_style: on("use_path_style") || on("force_path_style"),
         access: access(wish, settings, &["endpoints.s3", "endpoint"], said),
     }))
+}
+
+/// How Terraform reaches the state of `directory`, where that is in an `s3` backend. What was given for
+/// the lock's store does not count: Terraform knows nothing of it.
+pub fn state_place(directory: &Directory) -> Option<StatePlace> {
+    let backend = directory.s3.clone()?;
+    let settings = directory.in_force.as_ref().map(|backend| &backend.settings);
+    let access = |endpoint: &[&str]| access(&Wish::default(), settings, endpoint, &mut Said::default());
+    let items = backend
+        .dynamodb_table
+        .clone()
+        .map(|table| DynamoConfig { table, access: access(&["endpoints.dynamodb", "dynamodb_endpoint"]) });
+    let objects = S3Config {
+        bucket: backend.bucket.clone(),
+        path_style: backend.path_style,
+        access: access(&["endpoints.s3", "endpoint"]),
+    };
+    Some(StatePlace { workspace: directory.workspace.clone(), backend, objects, items })
 }
 
 fn s3_backend(place: Place<'_>) -> Option<&Configured> {

@@ -134,6 +134,7 @@ fn take_options(mut command: RawCommand) -> (Options, RawCommand) {
         RawCommand::Status(status) => std::mem::take(&mut status.options),
         RawCommand::History(history) => std::mem::take(&mut history.options),
         RawCommand::Unlock(unlock) => std::mem::take(&mut unlock.options),
+        RawCommand::Doctor(doctor) => std::mem::take(&mut doctor.options),
         RawCommand::Man { .. } | RawCommand::Completions { .. } => Options::default(),
     };
     (options, command)
@@ -188,6 +189,7 @@ fn action(
                 json: raw.json || log.format == Format::Json,
             })
         }
+        RawCommand::Doctor(doctor) => Ok(Action::Doctor { json: doctor.json || log.format == Format::Json }),
         RawCommand::Unlock(raw) => unlock(raw, log.format, reason, surroundings.terminal),
         RawCommand::Man { .. } | RawCommand::Completions { .. } => {
             Err(Error::Bug("what is only printed needs no configuration".into()))
@@ -234,6 +236,7 @@ fn unlock(raw: Unlock, format: Format, reason: Option<&Given>, terminal: bool) -
     Ok(Action::Unlock {
         session: raw.session,
         recovered: raw.recovered,
+        state_lock: raw.state_lock,
         now: raw.now,
         yes: raw.yes,
         reason: reason.to_owned(),
@@ -241,8 +244,10 @@ fn unlock(raw: Unlock, format: Format, reason: Option<&Given>, terminal: bool) -
 }
 
 fn mode(origins: &Origins<'_>, options: &Options, action: &Action) -> Result<Mode, Error> {
-    let takes_no_lock =
-        matches!(action, Action::Status { .. } | Action::History { .. } | Action::Unlock { .. });
+    let takes_no_lock = matches!(
+        action,
+        Action::Status { .. } | Action::History { .. } | Action::Doctor { .. } | Action::Unlock { .. }
+    );
     let may_share = matches!(action, Action::Exec { .. } | Action::Terraform { command: Command::Plan, .. });
     let variable = origins.pick(None, "", Some("TFGUARD_SHARED"), None)?;
     let variable = match variable {
@@ -670,8 +675,14 @@ mod tests {
         assert!(refused("tfguard unlock --yes", &[]).contains("--reason"));
         assert!(refused("tfguard unlock --yes --reason=", &[]).contains("--reason"));
         assert!(refused(base, &[]).contains("--yes"));
-        let action =
-            |yes| Action::Unlock { session: None, recovered: false, now: false, yes, reason: "gone".into() };
+        let action = |yes| Action::Unlock {
+            session: None,
+            recovered: false,
+            state_lock: false,
+            now: false,
+            yes,
+            reason: "gone".into(),
+        };
         assert_eq!(with(base, &[], true).unwrap().action, action(false));
         assert_eq!(config(&format!("{base} --yes"), &[]).action, action(true));
         let Action::Unlock { session, now, .. } =
@@ -683,6 +694,8 @@ mod tests {
         assert!(with(&format!("{base} --log-format json"), &[], true).is_err());
         let recovered = config(&format!("{base} --yes --recovered"), &[]).action;
         assert!(matches!(recovered, Action::Unlock { recovered: true, .. }), "{recovered:?}");
+        let state_lock = config(&format!("{base} --yes --state-lock"), &[]).action;
+        assert!(matches!(state_lock, Action::Unlock { state_lock: true, .. }), "{state_lock:?}");
     }
 
     #[test]

@@ -5,19 +5,6 @@ use aws_sdk_s3::types::BucketVersioningStatus;
 
 use super::client::S3Client;
 use super::fact::{Fact, Fault};
-use crate::store::Access;
-
-/// A bucket and how to reach it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BucketPlace {
-    /// Its name.
-    pub bucket: String,
-    /// How to reach it and as whom.
-    pub access: Access,
-    /// The bucket stands in the path of the URL, not in its host name. On an endpoint that is not
-    /// AWS's own it always does.
-    pub path_style: bool,
-}
 
 /// What a bucket is like, as far as that could be found out.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ mod codec;
 pub(crate) mod dynamodb;
 mod error;
 mod local;
-mod s3;
+pub(crate) mod s3;
 mod spec;
 pub(crate) mod text;
 

@@ -11,6 +11,7 @@ pub mod init;
 pub mod invocation;
 pub mod lock_info;
 pub mod redact;
+pub mod version;
 
 pub use args::{Command, Situation, Version};
 pub use directory::{Asked, Backend, Directory};

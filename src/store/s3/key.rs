@@ -31,7 +31,7 @@ const KEPT: usize = 160;
 const ESCAPED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
 /// The key of the object of `name` in `bucket`.
-pub(super) fn object(bucket: &str, name: &LockName) -> String {
+pub(crate) fn object(bucket: &str, name: &LockName) -> String {
     let state = name.as_str().strip_prefix(bucket).and_then(|rest| rest.strip_prefix('/'));
     match state.filter(|state| is_plain(state)) {
         Some(state) => format!("{state}{ENDING}"),
@@ -40,7 +40,7 @@ pub(super) fn object(bucket: &str, name: &LockName) -> String {
 }
 
 /// The key of the object of run `number` of `name`.
-pub(super) fn run(name: &LockName, number: u64) -> String {
+pub(crate) fn run(name: &LockName, number: u64) -> String {
     format!("{RUNS}{}/{number}.json", escape(name))
 }
 

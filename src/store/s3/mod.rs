@@ -4,7 +4,7 @@ mod bucket;
 mod config;
 mod error;
 mod history;
-mod key;
+pub(crate) mod key;
 mod list;
 mod many;
 mod requests;

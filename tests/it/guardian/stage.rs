@@ -71,7 +71,8 @@ pub(crate) struct Stage {
     pub(crate) state: StateServer,
     /// Between tfguard and the engine.
     pub(crate) proxy: Proxy,
-    bucket: String,
+    /// Where the locks are, over S3.
+    pub(crate) bucket: String,
     _engine: Option<Engine>,
     _moto: Option<Arc<Moto>>,
 }

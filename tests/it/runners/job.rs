@@ -79,6 +79,12 @@ impl<'a> Job<'a> {
                 ("region", "eu-west-1"),
                 ("endpoint-url", &stage.proxy.endpoint()),
             ]),
+            Over::S3 => job.with(&[
+                ("store", "s3"),
+                ("bucket", &stage.bucket),
+                ("region", "eu-west-1"),
+                ("endpoint-url", &stage.proxy.endpoint()),
+            ]),
         }
     }
 

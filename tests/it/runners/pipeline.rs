@@ -57,6 +57,12 @@ impl<'a> Job<'a> {
                 variables.push(("TFGUARD_REGION", "eu-west-1".into()));
                 variables.push(("TFGUARD_ENDPOINT_URL", stage.proxy.endpoint()));
             }
+            Over::S3 => {
+                variables.push(("TFGUARD_STORE", "s3".into()));
+                variables.push(("TFGUARD_BUCKET", stage.bucket.clone()));
+                variables.push(("TFGUARD_REGION", "eu-west-1".into()));
+                variables.push(("TFGUARD_ENDPOINT_URL", stage.proxy.endpoint()));
+            }
         }
         let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Self { stage, kind, name: name.into(), shell: vec!["bash".into()], variables }
