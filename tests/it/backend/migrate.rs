@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::site::{BUCKET, RESOURCE, TABLE, backend, moto, objects, project, reach};
+use crate::support::moto::Moto;
 use crate::support::project::Project;
 use crate::support::run::{Finished, Run, Started};
 
@@ -18,8 +19,8 @@ fn table() -> String {
 }
 
 /// A backend block for `key`.
-fn block(key: &str) -> String {
-    let lines = format!("    bucket = \"{BUCKET}\"\n    key = \"{key}\"\n{}    {}", reach(&moto()), table());
+fn block(moto: &Moto, key: &str) -> String {
+    let lines = format!("    bucket = \"{BUCKET}\"\n    key = \"{key}\"\n{}    {}", reach(moto), table());
     backend("s3", &lines) + RESOURCE
 }
 
@@ -46,7 +47,7 @@ fn whoever_works_on_the_old_or_the_new_state_is_waited_for_and_waits() {
         let init = Run::new(theirs).args(["init"]).output();
         init.exits(0);
     }
-    project.write("main.tf", &block("mig/new"));
+    project.write("main.tf", &block(&moto, "mig/new"));
     // The new state's lock is the first of the two.
     let mut theirs = holder(&old);
     let mut init = Run::new(&project).args(["init", "--", "-migrate-state=true", "-force-copy"]).start();
@@ -54,7 +55,7 @@ fn whoever_works_on_the_old_or_the_new_state_is_waited_for_and_waits() {
     assert_eq!(init.wait_for("lock_waiting")["lock"], "states/mig/old");
     let mut behind = Run::new(&new).args(["plan"]).start();
     assert_eq!(behind.wait_for("lock_waiting")["lock"], "states/mig/new");
-    assert!(objects(&moto, "mig/new").is_empty());
+    assert_eq!(moto.object(BUCKET, "mig/new"), None);
     theirs.close_stdin();
     theirs.finish().exits(0);
     let init = init.finish().exits(0).says(&["init moves the state from", "both are locked"]);
@@ -67,10 +68,11 @@ fn whoever_works_on_the_old_or_the_new_state_is_waited_for_and_waits() {
 
 #[test]
 fn from_this_machine_to_a_bucket_and_back() {
+    let moto = moto();
     let project = Project::with(RESOURCE);
     let here = project.dir().display().to_string();
     apply(&project);
-    project.write("main.tf", &block("first/state"));
+    project.write("main.tf", &block(&moto, "first/state"));
     // Terraform asks by itself what becomes of the state of a directory without a backend.
     let there = Run::new(&project).args(["init", "--", "-force-copy"]).output().exits(0);
     assert_eq!(locks(&there, "lock_acquired"), [here.as_str(), "states/first/state"]);
@@ -82,7 +84,7 @@ fn from_this_machine_to_a_bucket_and_back() {
         .collect();
     assert!(stores[0].as_str().unwrap().starts_with("folder"), "{stores:?}");
     assert!(stores[1].as_str().unwrap().contains(TABLE), "{stores:?}");
-    assert_eq!(objects(&moto(), "first/"), ["first/state"]);
+    assert_eq!(objects(&moto, "first/"), ["first/state"]);
     assert_eq!(locks(&apply(&project), "lock_acquired"), ["states/first/state"]);
 
     project.write("main.tf", RESOURCE);
@@ -94,12 +96,13 @@ fn from_this_machine_to_a_bucket_and_back() {
 
 #[test]
 fn the_states_of_all_local_workspaces_are_locked() {
+    let moto = moto();
     let project = Project::with(RESOURCE);
     let here = project.dir().display().to_string();
     apply(&project);
     Run::program("terraform", &project).args(["workspace", "new", "dev"]).output().exits(0);
     apply(&project);
-    project.write("main.tf", &block("spaces/state"));
+    project.write("main.tf", &block(&moto, "spaces/state"));
     let moved = Run::new(&project).args(["init", "--", "-migrate-state", "-force-copy"]).output().exits(0);
     let expected = [
         here.clone(),
@@ -108,8 +111,8 @@ fn the_states_of_all_local_workspaces_are_locked() {
         "states/spaces/state".to_owned(),
     ];
     assert_eq!(locks(&moved, "lock_acquired"), expected);
-    assert_eq!(objects(&moto(), "spaces/"), ["spaces/state"]);
-    assert_eq!(objects(&moto(), "env:/dev/spaces/"), ["env:/dev/spaces/state"]);
+    assert_eq!(objects(&moto, "spaces/"), ["spaces/state"]);
+    assert_eq!(objects(&moto, "env:/dev/spaces/"), ["env:/dev/spaces/state"]);
 }
 
 #[test]
