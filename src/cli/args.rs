@@ -213,7 +213,8 @@ pub struct Options {
     /// Run in this directory; also -chdir=DIR [TFGUARD_CHDIR] [default: .]
     #[arg(short = 'C', long, value_name = "DIR")]
     pub chdir: Option<PathBuf>,
-    /// Name of the lock [TFGUARD_LOCK] [default: the directory, for local state]
+    /// Name of the lock [TFGUARD_LOCK] [default: from the backend: <bucket>/<key>
+    /// with workspace for s3, the directory for local state]
     #[arg(long, value_name = "NAME", help_heading = "Lock")]
     pub lock: Vec<String>,
     /// Hold the lock together with other shared runs; for plan and exec [TFGUARD_SHARED]
@@ -236,13 +237,14 @@ pub struct Options {
     /// Where locks live: auto, dynamodb, s3 or local [TFGUARD_STORE] [default: auto]
     #[arg(long, value_name = "STORE", help_heading = "Store")]
     pub store: Option<String>,
-    /// DynamoDB table; implies --store dynamodb [TFGUARD_TABLE]
+    /// DynamoDB table; implies --store dynamodb [TFGUARD_TABLE] [default: dynamodb_table of an s3
+    /// backend]
     #[arg(long, value_name = "NAME", help_heading = "Store")]
     pub table: Option<String>,
     /// S3 bucket of the store s3 [TFGUARD_BUCKET] [default: the state's own]
     #[arg(long, value_name = "NAME", help_heading = "Store")]
     pub bucket: Option<String>,
-    /// AWS region [TFGUARD_REGION] [default: as the AWS CLI]
+    /// AWS region [TFGUARD_REGION] [default: from an s3 backend, else as the AWS CLI]
     #[arg(long, value_name = "R", help_heading = "Store")]
     pub region: Option<String>,
     /// Another endpoint for DynamoDB or S3 [TFGUARD_ENDPOINT_URL]

@@ -400,7 +400,9 @@ mod tests {
         let target = choose(&Wish::default(), place(&dev, true)).unwrap();
         let site = target.only().unwrap();
         assert_eq!(site.lock.as_str(), "b/env:/dev/a/k");
-        let StoreSpec::Dynamodb(DynamoConfig { table, access }) = &site.store else { panic!("{site:?}") };
+        let StoreSpec::Dynamodb(DynamoConfig { table, access }) = &site.store else {
+            unreachable!("{site:?}")
+        };
         assert_eq!(table, "t");
         let of = |option: &Option<String>| option.clone().unwrap_or_default();
         assert_eq!((of(&access.region), of(&access.endpoint_url)), ("eu-west-1".into(), "http://d".into()));
@@ -424,7 +426,9 @@ mod tests {
             target.only().unwrap().options(),
             "--lock prod --table locks --region eu-west-1 --endpoint-url http://d --profile me"
         );
-        let StoreSpec::Dynamodb(config) = &target.only().unwrap().store else { panic!() };
+        let StoreSpec::Dynamodb(config) = &target.only().unwrap().store else {
+            unreachable!("not the table")
+        };
         assert_eq!(config.access.login.keys, None);
     }
 

@@ -44,7 +44,7 @@ fn contract() {
                 let turn = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 Arc::clone(&stores[turn % stores.len()])
             });
-            contract::all_among(open, 12).await;
+            contract::all_among(open, 8).await;
         });
         objects_are_what_the_design_says(&moto);
         the_objects_of_others_are_not_listed(&moto);
