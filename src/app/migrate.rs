@@ -78,7 +78,8 @@ fn moves(config: &Config, directory: &Directory) -> bool {
     let nothing_before = directory.initialised_backend.is_none();
     let leaves_local = nothing_before && !directory.as_written().backend.is_local();
     let told = is_on("migrate-state") || is_on("force-copy");
-    (told || (leaves_local && *command == Command::Init)) && !(nothing_before && !directory.has_state)
+    let is_state = !nothing_before || directory.has_state;
+    is_state && (told || (leaves_local && *command == Command::Init))
 }
 
 /// The workspaces whose states are moved, as far as that is known without asking the backend: the
