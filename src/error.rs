@@ -61,6 +61,9 @@ pub enum Error {
     /// The lock was acquired, and what earlier runs left under it forbids the command.
     #[error("{0}")]
     Refused(String),
+    /// `--deadline` came before the next command was started.
+    #[error("{0}")]
+    Deadline(String),
     /// The lease was lost before the child could run.
     #[error("{0}")]
     Lost(String),
@@ -96,7 +99,7 @@ impl Error {
             },
             Self::Credentials(_) => exit::CREDENTIALS,
             Self::Config(_) => exit::CONFIG,
-            Self::NotAcquired(_) | Self::Refused(_) => exit::NOT_ACQUIRED,
+            Self::NotAcquired(_) | Self::Refused(_) | Self::Deadline(_) => exit::NOT_ACQUIRED,
             Self::Lost(_) => exit::LOST,
             Self::CannotRun(_) => exit::CANNOT_RUN,
             Self::NotFound(_) => exit::NOT_FOUND,

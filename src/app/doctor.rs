@@ -1,6 +1,6 @@
 //! `doctor`: looks at everything that a run needs.
 
-use super::{guarded, setup};
+use super::{course, setup};
 use crate::cli::{self, Config};
 use crate::doctor::{self, Subject};
 use crate::error::Error;
@@ -17,7 +17,7 @@ pub(super) async fn run(config: &Config, json: bool) -> Result<u8, Error> {
         directory: &directory,
         state: state.as_ref(),
         target: target.as_ref().map_err(ToString::to_string),
-        terraform: guarded::find_terraform(config).map_err(|error| error.to_string()),
+        terraform: course::find_terraform(config).map_err(|error| error.to_string()),
         json: config.log.format == cli::Format::Json,
         demands: config.credentials,
         lease: config.lease,

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::setup;
 use crate::cli::{Action, Config, MOST_LOCKS, Target, in_order};
 use crate::error::Error;
+use crate::lease::Mode;
 use crate::report::Reporter;
 use crate::report::event::{Event, Level};
 use crate::terraform::args::{self, Command};
@@ -22,7 +23,7 @@ pub(super) fn target(
     inits: bool,
     reporter: &Reporter,
 ) -> Result<Target, Error> {
-    let is_terraform = matches!(config.action, Action::Terraform { .. });
+    let is_terraform = !matches!(config.action, Action::Exec { .. });
     if !inits || !moves(config, directory) {
         return setup::target(config, directory, is_terraform);
     }
@@ -49,6 +50,13 @@ pub(super) fn target(
             both.sites.len()
         )));
     }
+    if both.sites.len() > 1 && config.mode == Mode::Shared {
+        return Err(Error::Usage(
+            "init is to move the state first, which needs the locks alone: run tfguard init before this, with the \
+             same arguments for it"
+                .into(),
+        ));
+    }
     if both.sites.len() > 1 {
         let text =
             format!("init moves the state from {} to {}, and both are locked", named(&old), named(&new));
@@ -68,8 +76,12 @@ pub(super) fn target(
 /// Whether `init` will move a state from where it was set up to where it is written. Terraform
 /// asks about the state of a directory that had no backend also where nobody told it to move it.
 fn moves(config: &Config, directory: &Directory) -> bool {
-    let Action::Terraform { command, args, .. } = &config.action else { return false };
-    let user: &[_] = if *command == Command::Init { args } else { &[] };
+    let alone = match &config.action {
+        Action::Terraform { command: Command::Init, args, .. } => Some(args),
+        // Before another command it has the arguments that the environment gives it.
+        _ => None,
+    };
+    let user = alone.map_or(&[][..], Vec::as_slice);
     let ambient = args::ambient(Command::Init, &setup::env_text);
     let is_on = |name: &str| args::is_on(user, name) || args::is_on(&ambient, name);
     if is_on("reconfigure") || matches!(directory.backend, Backend::Unreadable(_)) {
@@ -79,7 +91,7 @@ fn moves(config: &Config, directory: &Directory) -> bool {
     let leaves_local = nothing_before && !directory.as_written().backend.is_local();
     let told = is_on("migrate-state") || is_on("force-copy");
     let is_state = !nothing_before || directory.has_state;
-    is_state && (told || (leaves_local && *command == Command::Init))
+    is_state && (told || (leaves_local && alone.is_some()))
 }
 
 /// The workspaces whose states are moved, as far as that is known without asking the backend: the

@@ -2,6 +2,7 @@
 //! else.
 
 mod care;
+mod course;
 mod doctor;
 mod guarded;
 mod inherit;
@@ -107,7 +108,9 @@ fn run(config: Config) -> u8 {
 
 async fn dispatch(config: &Config, arrivals: UnboundedReceiver<Arrival>, reporter: &Reporter) -> u8 {
     match &config.action {
-        Action::Terraform { .. } | Action::Exec { .. } => guarded::run(config, arrivals, reporter).await,
+        Action::Terraform { .. } | Action::Run { .. } | Action::Drift { .. } | Action::Exec { .. } => {
+            guarded::run(config, arrivals, reporter).await
+        }
         Action::Status { json, check } => told(operator::status(config, *json, *check).await, reporter),
         Action::History { last, since, json } => {
             told(past::history(config, *last, *since, *json, reporter).await, reporter)

@@ -119,6 +119,9 @@ pub(super) fn ambient_sources(target: &mut Target) {
 pub(super) fn inspect_for(config: &Config) -> Result<Directory, Error> {
     let asked = match &config.action {
         Action::Terraform { command, args, .. } => Asked { command: Some(*command), args, init: &[] },
+        Action::Run { args, .. } | Action::Drift { args, .. } => {
+            Asked { command: Some(Command::Plan), args, init: &[] }
+        }
         _ => Asked::default(),
     };
     Directory::inspect_for(&config.directory, asked, &env)
@@ -133,7 +136,11 @@ pub(super) fn require_backend(
     init: Option<&[OsString]>,
     reporter: &Reporter,
 ) -> Result<(), Error> {
-    let Action::Terraform { command, args, .. } = &config.action else { return Ok(()) };
+    let (command, args) = match &config.action {
+        Action::Terraform { command, args, .. } => (command, args),
+        Action::Run { args, .. } | Action::Drift { args, .. } => (&Command::Plan, args),
+        _ => return Ok(()),
+    };
     let decides = |args: &[OsString]| {
         ["reconfigure", "migrate-state", "force-copy"].iter().any(|name| args::is_on(args, name))
     };

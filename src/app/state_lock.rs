@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::operator::{Order, confirmed};
-use super::{guarded, setup};
+use super::{course, setup};
 use crate::cli::{self, Config, Site};
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
@@ -86,7 +86,7 @@ async fn nobody_holds(site: &Site) -> Result<(), Error> {
 }
 
 fn terraform(config: &Config, directory: &Directory) -> Result<Terraform, Error> {
-    let program: PathBuf = guarded::find_terraform(config)?;
+    let program: PathBuf = course::find_terraform(config)?;
     let compares_ids = directory.backend == Backend::Type("s3".into());
     Ok(Terraform { program, dir: directory.canonical.clone(), compares_ids })
 }

@@ -15,6 +15,7 @@ const ABOUT: &str =
 
 const EXAMPLES: &str = "\
 Examples:
+  tfguard run --auto-approve              init, plan and apply of that plan, under one lock
   tfguard apply -- -auto-approve          apply under the lock of this directory
   tfguard plan -- -out=p && tfguard apply -- p
   tfguard --lock prod --table terraform-lock apply -- -auto-approve
@@ -83,6 +84,31 @@ pub enum Command {
         args_override_self = true
     )]
     Destroy(Terraform),
+    /// Run the pipeline under one lock: init, plan, approval, apply of that very plan
+    #[command(
+        long_about = "Runs the pipeline under one lock: init where it is needed, plan, approval, and the apply of \
+                      that very plan. With nothing to do nothing is applied. The exit code is that of the phase that \
+                      failed; 0 when all went well or there was nothing to do; 1 when the plan was declined. With \
+                      -- -detailed-exitcode: 2 when changes were applied.",
+        after_help = "Examples:\n  tfguard run                             asks before it applies\n  \
+                      tfguard run --auto-approve -- -var-file=prod.tfvars\n  \
+                      tfguard run --auto-approve -- -destroy\n  \
+                      tfguard run -- -out=p                   keeps the plan, and p.tfguard.json beside it",
+        override_usage = "tfguard run [--auto-approve] [OPTIONS] [-- PLAN ARGS]",
+        args_override_self = true
+    )]
+    Run(Run),
+    /// Show what has changed outside Terraform: 0 nothing, 2 drift
+    #[command(
+        long_about = "Makes a refresh-only plan under a shared lock, changes nothing, and says what differs from the \
+                      state. Exit code 0: nothing; 2: drift; else Terraform's own. Values that Terraform knows as \
+                      sensitive are never shown. Terraform's own words are shown with -v. Needs Terraform 0.15.4 or \
+                      OpenTofu.",
+        after_help = "Examples:\n  tfguard drift\n  tfguard drift --json -- -target=module.network",
+        override_usage = "tfguard drift [--json] [OPTIONS] [-- PLAN ARGS]",
+        args_override_self = true
+    )]
+    Drift(Drift),
     /// Run any command under the lock
     #[command(
         after_help = "Examples:\n  tfguard exec -- make deploy\n  tfguard exec --lock prod -- terragrunt run-all apply",
@@ -143,6 +169,34 @@ pub struct Terraform {
     pub options: Options,
     /// Arguments for Terraform, passed on unchanged
     #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<OsString>,
+}
+
+/// `run`.
+#[derive(Debug, clap::Args)]
+pub struct Run {
+    /// Options after the command.
+    #[command(flatten)]
+    pub options: Options,
+    /// Apply without asking; needed where there is no terminal
+    #[arg(long)]
+    pub auto_approve: bool,
+    /// Arguments for the plan, passed on unchanged
+    #[arg(last = true, value_name = "PLAN ARGS")]
+    pub args: Vec<OsString>,
+}
+
+/// `drift`.
+#[derive(Debug, clap::Args)]
+pub struct Drift {
+    /// Options after the command.
+    #[command(flatten)]
+    pub options: Options,
+    /// Print one JSON document instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// Arguments for the plan, passed on unchanged
+    #[arg(last = true, value_name = "PLAN ARGS")]
     pub args: Vec<OsString>,
 }
 
@@ -218,7 +272,7 @@ pub struct Options {
     /// with workspace for s3, the directory for local state]
     #[arg(long, value_name = "NAME", help_heading = "Lock")]
     pub lock: Vec<String>,
-    /// Hold the lock together with other shared runs; for plan and exec [TFGUARD_SHARED]
+    /// Hold the lock together with other shared runs; for plan, drift (which always does) and exec [TFGUARD_SHARED]
     #[arg(long, help_heading = "Lock")]
     pub shared: bool,
     /// Why, for those who meet the lock; `unlock` needs it [TFGUARD_REASON]
@@ -297,7 +351,7 @@ pub struct Options {
     /// Terraform to run [TFGUARD_TERRAFORM_BIN] [default: terraform, then tofu, from PATH]
     #[arg(long, value_name = "PATH", help_heading = "Child")]
     pub terraform_bin: Option<PathBuf>,
-    /// Run init first: auto, always or never; for plan, apply and destroy [default: auto]
+    /// Run init first: auto, always or never; for plan, apply, destroy, run and drift [default: auto]
     #[arg(long, value_name = "WHEN", help_heading = "Child")]
     pub init: Option<String>,
     /// Terraform's own state lock, when a Terraform died without releasing it: free that of our own

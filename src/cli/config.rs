@@ -27,6 +27,24 @@ pub enum Action {
         /// Whether `init` comes first; [`InitPolicy::Never`] for `init` itself.
         init: InitPolicy,
     },
+    /// Plan, approval and apply under one lock.
+    Run {
+        /// The user's arguments for the plan, as they were given.
+        args: Vec<OsString>,
+        /// Whether `init` comes first.
+        init: InitPolicy,
+        /// Apply without asking.
+        auto_approve: bool,
+    },
+    /// A look at what has changed outside Terraform.
+    Drift {
+        /// The user's arguments for the plan, as they were given.
+        args: Vec<OsString>,
+        /// Whether `init` comes first.
+        init: InitPolicy,
+        /// As one JSON document.
+        json: bool,
+    },
     /// Any command under the lock; at least the program.
     Exec {
         /// Program and arguments.

@@ -21,6 +21,7 @@ use crate::supervisor::stop::OnLeaseLost;
 use crate::terraform::args as terraform_args;
 use crate::terraform::args::Command;
 use crate::terraform::init::InitPolicy;
+use crate::terraform::stages;
 
 /// As many locks as one run may take. Each has a session of its own, and the guardian is told of
 /// all of them before it can read.
@@ -130,6 +131,8 @@ fn take_options(mut command: RawCommand) -> (Options, RawCommand) {
         RawCommand::Init(run) | RawCommand::Plan(run) | RawCommand::Apply(run) | RawCommand::Destroy(run) => {
             std::mem::take(&mut run.options)
         }
+        RawCommand::Run(run) => std::mem::take(&mut run.options),
+        RawCommand::Drift(drift) => std::mem::take(&mut drift.options),
         RawCommand::Exec(run) => std::mem::take(&mut run.options),
         RawCommand::Status(status) => std::mem::take(&mut status.options),
         RawCommand::History(history) => std::mem::take(&mut history.options),
@@ -149,9 +152,16 @@ fn action(
     reason: Option<&Given>,
     surroundings: Surroundings<'_>,
 ) -> Result<Action, Error> {
-    let runs_init_first = matches!(raw, RawCommand::Plan(_) | RawCommand::Apply(_) | RawCommand::Destroy(_));
+    let runs_init_first = matches!(
+        raw,
+        RawCommand::Plan(_)
+            | RawCommand::Apply(_)
+            | RawCommand::Destroy(_)
+            | RawCommand::Run(_)
+            | RawCommand::Drift(_)
+    );
     if options.init.is_some() && !runs_init_first {
-        return Err(usage("--init is for plan, apply and destroy"));
+        return Err(usage("--init is for plan, apply, destroy, run and drift"));
     }
     if options.allow_stale_plan && !matches!(raw, RawCommand::Apply(_)) {
         return Err(usage("--allow-stale-plan is for apply"));
@@ -174,6 +184,15 @@ fn action(
         RawCommand::Plan(run) => terraform(Command::Plan, run.args),
         RawCommand::Apply(run) => terraform(Command::Apply, run.args),
         RawCommand::Destroy(run) => terraform(Command::Destroy, run.args),
+        RawCommand::Run(run) => {
+            check_plan_args("run", &run.args, surroundings)?;
+            check_somebody_approves(run.auto_approve, log.format, surroundings.terminal)?;
+            Ok(Action::Run { args: run.args, init, auto_approve: run.auto_approve })
+        }
+        RawCommand::Drift(drift) => {
+            check_plan_args("drift", &drift.args, surroundings)?;
+            Ok(Action::Drift { args: drift.args, init, json: drift.json })
+        }
         RawCommand::Exec(run) if run.argv.first().is_none_or(|program| program.is_empty()) => {
             Err(usage("exec needs a command to run: tfguard exec -- CMD ARGS"))
         }
@@ -195,6 +214,27 @@ fn action(
             Err(Error::Bug("what is only printed needs no configuration".into()))
         }
     }
+}
+
+/// Refuses arguments of a plan that a run of several phases cannot work with.
+fn check_plan_args(command: &str, args: &[OsString], surroundings: Surroundings<'_>) -> Result<(), Error> {
+    let env = |name: &str| (surroundings.env)(name)?.into_string().ok();
+    let ambient = terraform_args::ambient(Command::Plan, &env);
+    stages::unfit(command, args, &ambient).map_or(Ok(()), |why| Err(usage(why)))
+}
+
+/// Before the lock is asked for: nobody is to wait for a run that cannot end well.
+fn check_somebody_approves(auto_approve: bool, format: Format, terminal: bool) -> Result<(), Error> {
+    let why = match (auto_approve, format) {
+        (true, _) => return Ok(()),
+        (false, Format::Json) => "with --log-format json nobody can answer",
+        (false, Format::Text) if !terminal => "there is no terminal to ask at",
+        (false, Format::Text) => return Ok(()),
+    };
+    Err(usage(format!(
+        "run asks before it applies, and {why}: give --auto-approve (tfguard run --auto-approve), or plan and apply \
+         in two steps (tfguard plan -- -out=FILE, tfguard apply -- FILE)"
+    )))
 }
 
 /// In the NDJSON format nobody can answer Terraform's question.
@@ -248,7 +288,10 @@ fn mode(origins: &Origins<'_>, options: &Options, action: &Action) -> Result<Mod
         action,
         Action::Status { .. } | Action::History { .. } | Action::Doctor { .. } | Action::Unlock { .. }
     );
-    let may_share = matches!(action, Action::Exec { .. } | Action::Terraform { command: Command::Plan, .. });
+    let may_share = matches!(
+        action,
+        Action::Exec { .. } | Action::Drift { .. } | Action::Terraform { command: Command::Plan, .. }
+    );
     let variable = origins.pick(None, "", Some("TFGUARD_SHARED"), None)?;
     let variable = match variable {
         Some(given) if !options.shared => Some((given.truth()?, given.origin)),
@@ -261,10 +304,12 @@ fn mode(origins: &Origins<'_>, options: &Options, action: &Action) -> Result<Mod
         (false, None) => (false, String::new()),
     };
     match (shared, may_share) {
+        // It never changes anything.
+        _ if matches!(action, Action::Drift { .. }) => Ok(Mode::Shared),
         (false, _) => Ok(Mode::Exclusive),
         (true, true) => Ok(Mode::Shared),
         (true, false) => Err(usage(format!(
-            "{origin} is for plan and exec only: everything else may change the state and needs the lock alone"
+            "{origin} is for plan, drift and exec only: everything else may change the state and needs the lock alone"
         ))),
     }
 }
@@ -610,7 +655,7 @@ mod tests {
             ("tfguard plan --lock a --lock=", ("X", ""), "--lock \"\": it is empty"),
             ("tfguard plan --color pink", ("X", ""), "--color \"pink\""),
             ("tfguard plan --init maybe", ("X", ""), "--init \"maybe\""),
-            ("tfguard init --init never", ("X", ""), "--init is for plan, apply and destroy"),
+            ("tfguard init --init never", ("X", ""), "--init is for plan, apply, destroy, run and drift"),
             ("tfguard exec", ("X", ""), "exec needs a command"),
             ("tfguard plan --allow-stale-plan", ("X", ""), "--allow-stale-plan is for apply"),
             ("tfguard plan", ("TFGUARD_REQUIRE_CLEAN", "x"), "TFGUARD_REQUIRE_CLEAN \"x\""),
@@ -667,6 +712,36 @@ mod tests {
         }
         config("tfguard apply", &[json[0], ("TF_CLI_ARGS_apply", "-auto-approve")]);
         config("tfguard apply", &[]);
+    }
+
+    #[test]
+    fn a_run_asks_where_somebody_can_answer() {
+        let action = |args: &[&str], auto_approve| Action::Run {
+            args: args.iter().map(OsString::from).collect(),
+            init: InitPolicy::Auto,
+            auto_approve,
+        };
+        assert_eq!(with("tfguard run", &[], true).unwrap().action, action(&[], false));
+        assert_eq!(config("tfguard run --auto-approve -- -destroy", &[]).action, action(&["-destroy"], true));
+        assert_eq!(config("tfguard run --auto-approve", &[]).mode, Mode::Exclusive);
+        for line in ["tfguard run", "tfguard run -- -auto-approve"] {
+            assert!(refused(line, &[]).contains("tfguard run --auto-approve"), "{line}");
+        }
+        assert!(with("tfguard run --log-format json", &[], true).is_err());
+        assert!(refused("tfguard run --auto-approve -- p", &[]).contains("tfguard apply -- FILE"));
+        assert!(
+            refused("tfguard run --auto-approve --shared", &[]).starts_with("--shared is for plan, drift")
+        );
+        let ambient = [("TF_CLI_ARGS_plan", "-detailed-exitcode=false")];
+        assert!(refused("tfguard run --auto-approve", &ambient).contains("leave it on"));
+    }
+
+    #[test]
+    fn drift_is_always_shared() {
+        for line in ["tfguard drift", "tfguard drift --shared", "tfguard drift --json --init never"] {
+            assert_eq!(config(line, &[]).mode, Mode::Shared, "{line}");
+        }
+        assert!(refused("tfguard drift -- -out=", &[]).contains("-out needs"));
     }
 
     #[test]

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::source::{Source, Sources};
 use crate::escape;
 use crate::lease::{
-    Applied, Holder, Identity, Intervention, Last, LockName, Mode, Outcome, Phase, Record, RecordError,
-    Rescued,
+    Activity, Applied, Holder, Identity, Intervention, Last, LockName, Mode, Outcome, Phase, Record,
+    RecordError, Rescued,
 };
 use crate::report::{human, json as ndjson};
 
@@ -85,6 +85,9 @@ fn record_text(shown: &mut String, record: &Record, now: Timestamp) {
     for holder in &record.holders {
         let _ = writeln!(shown, "holder {}", human::identity(&holder.identity));
         let _ = writeln!(shown, "       {}", holder_facts(holder, now));
+        if let Some(activity) = &holder.activity {
+            let _ = writeln!(shown, "       {}", activity_text(activity, now));
+        }
         if let Some(by) = &holder.revoked {
             let _ = writeln!(shown, "       asked to stop by {}", intervention(by, now));
         }
@@ -123,6 +126,11 @@ fn holder_facts(holder: &Holder, now: Timestamp) -> String {
         human::since(holder.renewed_at, now),
         human::duration(Duration::from_millis(holder.lease_ms))
     )
+}
+
+/// What a holder is doing, where it tells.
+fn activity_text(activity: &Activity, now: Timestamp) -> String {
+    format!("in phase {} for {}", escape::field(&activity.phase), human::since(activity.since(), now))
 }
 
 /// A state that could not be written and has not been pushed yet.
@@ -183,7 +191,8 @@ pub fn json(views: &[View<'_>]) -> Vec<u8> {
 ///
 /// `lock`, `store`, `state` (`free`, `held`, `unreadable`), `error` (`unreadable` only),
 /// `generation`, `runs`, `holders[]` (`session`, `mode`, `phase`, `run`, `generation`, `beat`,
-/// `lease_ms`, `asked_at`, `granted_at`, `renewed_at`, `looks_dead`, `revoked`, `identity`),
+/// `lease_ms`, `asked_at`, `granted_at`, `renewed_at`, `looks_dead`, `activity` (`phase`, `since`),
+/// `revoked`, `identity`),
 /// `queue[]` (`position`, `session`, `mode`, `asked_at`, `identity`), `last` (`run`, `session`,
 /// `outcome`, `exit_code`, `at`, `by`, `acknowledged`, `identity`), `needs_recovery[]` (`run`,
 /// `session`, `path`, `at`, `identity`), `applied` (`generation`, `run`, `at`, `identity`), `origins`. What is
@@ -262,6 +271,10 @@ fn holder_json(holder: &Holder, now: Timestamp) -> Value {
         "granted_at": ndjson::timestamp(holder.granted_at),
         "renewed_at": ndjson::timestamp(holder.renewed_at),
         "looks_dead": holder.looks_dead(now),
+        "activity": holder.activity.as_ref().map(|activity| json!({
+            "phase": escape::field(&activity.phase),
+            "since": ndjson::timestamp(activity.since()),
+        })),
         "revoked": holder.revoked.as_ref().map(intervention_json),
         "identity": identity_json(&holder.identity),
     })
@@ -347,6 +360,7 @@ mod tests {
             asked_at: at(100),
             granted_at: at(100),
             renewed_at: at(190),
+            activity: None,
             identity: identity.clone(),
         });
         record.queue.push(Waiter {

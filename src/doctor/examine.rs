@@ -332,7 +332,7 @@ async fn of_table(
 fn conditions(conditions: &Conditions) -> Option<Finding> {
     match conditions {
         Conditions::Ignored => Some(ignored_conditions()),
-        Conditions::Heeded | Conditions::Unclear(_) => None,
+        Conditions::Heeded | Conditions::Denied(_) | Conditions::Unclear => None,
     }
 }
 

@@ -60,7 +60,18 @@ impl Case<'_> {
     }
 
     fn setup(&self, table: &str) -> String {
-        let mut words = vec!["tfguard", "setup", "--table", table, "--region", self.region];
+        self.setup_with(&["--table", table])
+    }
+
+    /// What switches on what is off in a table that is there.
+    fn repair(&self) -> String {
+        self.setup_with(&["--repair", "--table", self.name])
+    }
+
+    fn setup_with(&self, options: &[&str]) -> String {
+        let mut words = vec!["tfguard", "setup"];
+        words.extend(options);
+        words.extend(["--region", self.region]);
         words.extend(self.endpoint.iter().flat_map(|endpoint| ["--endpoint-url", endpoint]));
         command(words)
     }
@@ -156,20 +167,20 @@ fn time_to_live(case: Case<'_>, description: &Description) -> Finding {
                 .cure(format!(
                     "{}, then (after up to an hour) {}",
                     case.aws("update-time-to-live", &["--time-to-live-specification", &off]),
-                    case.setup(case.name)
+                    case.repair()
                 ))
         }
         Fact::Known(TimeToLive::Changing { .. }) => {
             Finding::warning(id, area, format!("the TTL of {} is just being changed", case.shown()))
                 .why(why)
-                .cure(format!("after up to an hour: {}", case.setup(case.name)))
+                .cure(format!("after up to an hour: {}", case.repair()))
         }
         Fact::Known(TimeToLive::Off) if strong => {
             Finding::info(id, area, "it has no TTL, as no strongly consistent global table has").why(why)
         }
-        Fact::Known(TimeToLive::Off) => Finding::warning(id, area, format!("{} has no TTL", case.shown()))
-            .why(why)
-            .cure(case.setup(case.name)),
+        Fact::Known(TimeToLive::Off) => {
+            Finding::warning(id, area, format!("{} has no TTL", case.shown())).why(why).cure(case.repair())
+        }
         Fact::Untold(fault) => {
             Finding::info(id, area, format!("its TTL could not be checked: {}", fault.text()))
         }

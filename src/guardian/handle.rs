@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -69,6 +69,7 @@ pub struct Guardian {
     token: OwnedFd,
     watched: Watched,
     rescue: Option<Watch>,
+    scratch: Option<PathBuf>,
     post: Option<Post>,
     posted: u32,
 }
@@ -99,6 +100,7 @@ impl Guardian {
             token: token.as_fd().try_clone_to_owned()?,
             watched: Watched::Nothing,
             rescue: None,
+            scratch: None,
             post: None,
             posted: 0,
         };
@@ -145,6 +147,12 @@ impl Guardian {
     pub fn rescue(&mut self, watch: Watch) {
         self.tell(&Message::Rescue(watch.clone()), &[]);
         self.rescue = Some(watch);
+    }
+
+    /// A private folder is about to be made, which is to be removed at the end, by us or by it.
+    pub fn scratch(&mut self, folder: &Path) {
+        self.tell(&Message::Scratch(folder.to_owned()), &[]);
+        self.scratch = Some(folder.to_owned());
     }
 
     /// A child runs, whose output comes through `outputs`.
@@ -245,6 +253,9 @@ impl Guardian {
         wire::send(socket, &begin, &[self.token.as_fd()])?;
         if let Some(watch) = &self.rescue {
             wire::send(socket, &Message::Rescue(watch.clone()), &[])?;
+        }
+        if let Some(folder) = &self.scratch {
+            wire::send(socket, &Message::Scratch(folder.clone()), &[])?;
         }
         self.describe(socket)
     }

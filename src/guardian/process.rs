@@ -3,6 +3,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -44,6 +45,8 @@ pub(super) struct Post {
     pub(super) ward: Option<Ward>,
     /// Set once the requested command may run.
     pub(super) rescue: Option<Watch>,
+    /// A private folder that goes away with the run.
+    pub(super) scratch: Option<PathBuf>,
     /// What carries its output, once the supervisor does not.
     pub(super) pumps: Pumps,
     voice: Option<(Relay, Reporter)>,
@@ -124,6 +127,7 @@ impl Post {
             starting: None,
             ward: None,
             rescue: None,
+            scratch: None,
             pumps: Pumps::new(),
             voice: None,
             tried: false,
@@ -145,6 +149,7 @@ impl Post {
                 }
             }
             Message::Rescue(watch) => self.rescue = Some(watch),
+            Message::Scratch(folder) => self.scratch = Some(folder),
             Message::Starting { group } => self.starting = Some(group),
             Message::Child { pid, group, streams } => {
                 let outputs = streams.into_iter().zip(receiver.claim_fds()).collect();

@@ -11,6 +11,7 @@ use crate::lease::{Deadlines, Outcome};
 use crate::report::Reporter;
 use crate::report::event::{Event, Level};
 use crate::supervisor::custody::state_rescued;
+use crate::supervisor::scratch;
 use crate::supervisor::stop::{Effect, Happening, Limits, Stop, Why};
 
 /// How often we look whether the child is gone: it is not ours, so nobody tells.
@@ -24,6 +25,7 @@ const FLUSH: Duration = Duration::from_secs(3);
 
 /// Takes over. Returns the exit code, which nobody reads.
 pub(super) fn run(mut post: Post) -> u8 {
+    let scratch = post.scratch.take();
     let Some(reporter) = post.speak().cloned() else { return crate::error::exit::SOFTWARE };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime {
@@ -35,6 +37,10 @@ pub(super) fn run(mut post: Post) -> u8 {
             let text = format!("the guardian cannot work: {error}; the lock stays until its lease ends");
             reporter.emit(Event::say(Level::Error, text));
         }
+    }
+    if let Some(folder) = scratch {
+        // Whoever read the plan in it is dead.
+        scratch::remove(&folder);
     }
     reporter.flush(FLUSH);
     0

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::lease::Tenure;
 use crate::report::Stream;
-use crate::rescue::Watch;
+use crate::rescue::{self, Watch};
 use crate::state_lock::Care;
 use crate::store::StoreSpec;
 use crate::supervisor::stop::OnLeaseLost;
@@ -43,6 +43,8 @@ pub(super) enum Message {
     },
     /// The requested command is about to be started: what it may leave.
     Rescue(Watch),
+    /// A private folder that is to be removed at the end.
+    Scratch(#[serde(with = "rescue::bytes")] std::path::PathBuf),
     /// A child is about to be started. A supervisor that dies before the next message may have
     /// started it or not.
     Starting {

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::clock::Clock;
 use crate::lease::session::{Finish, Notice, Params, Wait};
 use crate::lease::transition::{Candidate, Ending};
-use crate::lease::{LockName, Now, Session, Tenure};
+use crate::lease::{Activity, LockName, Now, Session, Tenure};
 use crate::store::{Store, StoreError};
 
 /// How long an unreachable store is tried before the lock is held.
@@ -35,6 +35,7 @@ pub enum Update {
 
 /// What the task is told.
 enum Wish {
+    Engage(Activity),
     Release(Ending),
     Leave,
 }
@@ -60,6 +61,11 @@ impl Lock {
     /// What has happened already, without waiting.
     pub fn pending_update(&mut self) -> Option<Update> {
         self.updates.try_recv().ok()
+    }
+
+    /// Shows in the record what the run is doing, with a heartbeat of its own.
+    pub fn engage(&self, activity: Activity) {
+        let _ = self.wishes.send(Wish::Engage(activity));
     }
 
     /// Asks for the release of a lock that is held. [`Update::Finished`] tells how it went.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::ser::Formatter;
 use serde_json::{Map, Value, json};
 
-use super::event::{Ended, Event, Level, Party, Served, SignalAction};
+use super::event::{Ended, Event, Level, Party, PhaseResult, Served, SignalAction};
 use super::{human, text};
 use crate::escape;
 use crate::lease::{Identity, LockName, Phase};
@@ -106,7 +106,22 @@ fn fields(event: &Event, at: Timestamp) -> Value {
             "command": escape::line(command),
         }),
         Event::Diagnostic { level, summary, detail } => diagnostic(*level, summary, detail.as_deref()),
-        Event::RunSummary { locks, outcome, exit_code, waited, held } => json!({
+        Event::PhaseBegan { phase } => json!({ "name": phase.as_str(), "state": "started" }),
+        Event::PhaseEnded { phase, result, took } => {
+            let code = match result {
+                PhaseResult::Failed { code } => Some(code),
+                _ => None,
+            };
+            json!({
+                "name": phase.as_str(),
+                "state": "ended",
+                "result": result.as_str(),
+                "code": code,
+                "took_ms": millis(*took),
+            })
+        }
+        Event::Drift { drift } => super::drift::fields(drift.as_ref()),
+        Event::RunSummary { locks, outcome, exit_code, waited, held, changes } => json!({
             "lock": joined(locks.iter().map(|served| &served.lock)),
             "generation": match locks.as_slice() {
                 [only] => only.generation,
@@ -117,6 +132,7 @@ fn fields(event: &Event, at: Timestamp) -> Value {
             "exit_code": exit_code,
             "waited_ms": millis(*waited),
             "held_ms": held.map(millis),
+            "changes": changes,
         }),
     }
 }
@@ -173,6 +189,7 @@ fn party(party: &Party) -> Value {
             Phase::Active => "active",
         }),
         "since": timestamp(party.since),
+        "activity": party.activity.as_ref().map(|activity| escape::field(&activity.phase)),
     })
 }
 
@@ -271,7 +288,7 @@ mod tests {
         let alice = json!({
             "session": "s1", "actor": "alice", "host": "ci-7", "url": "https://ci/1",
             "command": "terraform apply", "mode": "exclusive", "phase": "active",
-            "since": "1970-01-01T00:00:30.000000Z",
+            "since": "1970-01-01T00:00:30.000000Z", "activity": null,
         });
         assert_eq!(
             of("lock_waiting"),
@@ -310,8 +327,11 @@ mod tests {
             of("run_summary"),
             json!({"lock": "prod", "generation": 42, "outcome": "not_acquired", "exit_code": 75,
                    "locks": [{"lock": "prod", "generation": 42, "held_ms": 2000}],
-                   "waited_ms": 1000, "held_ms": 2000})
+                   "waited_ms": 1000, "held_ms": 2000,
+                   "changes": {"add": 1, "change": 0, "destroy": 0, "import": 0}})
         );
+        assert_eq!(of("phase"), json!({"name": "plan", "state": "started"}));
+        assert_eq!(of("drift"), json!({"drifted": false, "resources": [], "outputs": []}));
     }
 
     #[test]
@@ -327,6 +347,7 @@ mod tests {
             exit_code: 0,
             waited: Duration::ZERO,
             held: Some(Duration::from_secs(1)),
+            changes: None,
         };
         let line = parsed(&event);
         assert_eq!((&line["lock"], &line["generation"]), (&json!("a,b"), &Value::Null));

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::event::{Ended, Event, Level, Party, Served, SignalAction};
-use crate::lease::{Identity, Intervention, Last, LockName, Mode, Outcome, Phase};
+use super::event::{Ended, Event, Level, Party, PhaseResult, RunPhase, Served, SignalAction};
+use crate::lease::{Activity, Counts, Identity, Intervention, Last, LockName, Mode, Outcome, Phase};
+use crate::terraform::drift::{Action, Change, Drift, Drifted, Shown};
 
 pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -43,7 +44,15 @@ pub(crate) fn prod() -> LockName {
 }
 
 fn party(identity: Identity) -> Party {
-    Party { session: "s1".into(), mode: Mode::Exclusive, phase: Some(Phase::Active), since: at(30), identity }
+    let phase = identity.actor.clone().filter(|actor| actor != "alice");
+    Party {
+        session: "s1".into(),
+        mode: Mode::Exclusive,
+        phase: Some(Phase::Active),
+        since: at(30),
+        activity: phase.map(|phase| Activity { phase, since: 90 }),
+        identity,
+    }
 }
 
 pub(crate) fn last(outcome: Outcome, identity: Identity) -> Last {
@@ -121,7 +130,16 @@ pub(crate) fn every_event() -> Vec<Event> {
             exit_code: 75,
             waited: seconds(1),
             held: Some(seconds(2)),
+            changes: Some(Counts { add: 1, ..Counts::default() }),
         },
+        Event::PhaseBegan { phase: RunPhase::Plan },
+        Event::PhaseEnded { phase: RunPhase::Plan, result: PhaseResult::NoChanges, took: seconds(3) },
+        Event::PhaseEnded {
+            phase: RunPhase::Apply,
+            result: PhaseResult::Failed { code: 1 },
+            took: seconds(3),
+        },
+        Event::Drift { drift: None },
     ]
 }
 
@@ -153,6 +171,7 @@ pub(crate) fn hostile() -> Vec<Event> {
             command: text.clone(),
             fleeting: false,
         },
+        Event::Drift { drift: Some(hostile_drift(&text)) },
         Event::CredentialsExpiring { credentials: text.clone(), expires: at(9999), stop: None },
         Event::CredentialsExpiring { credentials: text.clone(), expires: at(0), stop: None },
         Event::Diagnostic { level: Level::Info, summary: text.clone(), detail: Some(text) },
@@ -161,4 +180,11 @@ pub(crate) fn hostile() -> Vec<Event> {
         events.push(Event::PreviousRun { lock: prod(), last: last(outcome, mallory()) });
     }
     events
+}
+
+fn hostile_drift(text: &str) -> Drift {
+    let value = || Shown::Value(text.into());
+    let change = Change { path: text.into(), before: value(), after: value() };
+    let drifted = Drifted { address: text.into(), action: Action::Updated, changes: vec![change] };
+    Drift { resources: vec![drifted.clone()], outputs: vec![drifted] }
 }

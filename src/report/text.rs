@@ -6,7 +6,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 
-use super::event::{Ended, Event, Level, Party, SignalAction};
+use super::event::{Ended, Event, Level, Party, PhaseResult, SignalAction};
 use super::human;
 use crate::escape;
 use crate::lease::{Last, LockName, Mode, Outcome};
@@ -112,6 +112,18 @@ pub(super) fn message(event: &Event, now: Timestamp) -> Vec<String> {
         Event::Diagnostic { summary, detail, .. } => {
             let lines = summary.lines().chain(detail.iter().flat_map(|detail| detail.lines()));
             lines.map(|line| escape::line(line).into_owned()).collect()
+        }
+        Event::PhaseBegan { phase } => one(format!("phase {} begins", phase.as_str())),
+        Event::PhaseEnded { phase, result, took } => {
+            let code = match result {
+                PhaseResult::Failed { code } => format!(" with code {code}"),
+                _ => String::new(),
+            };
+            let result = result.as_str().replace('_', " ");
+            one(format!("phase {} ended after {}: {result}{code}", phase.as_str(), human::duration(*took)))
+        }
+        Event::Drift { drift } => {
+            one(drift.as_ref().map_or_else(|| "no drift".to_owned(), super::drift::summary))
         }
         Event::RunSummary { outcome, exit_code, waited, held, .. } => {
             let held = held.map_or(String::new(), |held| format!(", held {}", human::duration(held)));
@@ -293,6 +305,10 @@ tfguard: until it is pushed the backend does not know what this run changed, and
 tfguard: to push it: tfguard exec -- terraform state push /srv/.tfguard/rescue/errored-1.tfstate
 tfguard: if this machine's files go away with the job, keep that file as a private artifact (a state holds secrets, and some uploads leave hidden folders out), or give a --rescue-dir that stays
 tfguard: not acquired: exit code 75, waited 1s, held 2s
+tfguard: phase plan begins
+tfguard: phase plan ended after 3s: no changes
+tfguard: phase apply ended after 3s: failed with code 1
+tfguard: no drift
 "
         );
     }

@@ -328,6 +328,7 @@ pub fn party(holder: &Holder) -> Party {
         mode: holder.mode,
         phase: Some(holder.phase),
         since: holder.granted_at,
+        activity: holder.activity.clone(),
         identity: holder.identity.clone(),
     }
 }

@@ -11,12 +11,12 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::keyring::Keyring;
 use super::launch::start_error;
 use super::stop::{Effect, Happening, Stop, Why};
-use crate::child::{Arrival, Hangup, InterruptSeen, Pumps, Running, Target, Terminal, spawn};
+use crate::child::{Arrival, Hangup, InterruptSeen, Kept, Pumps, Running, Tally, Target, Terminal, spawn};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials;
 use crate::error::Error;
 use crate::guardian::Token;
-use crate::lease::Instant;
+use crate::lease::{Counts, Instant};
 use crate::lock::Update;
 use crate::report::event::{Ended, Event, Level};
 use crate::report::{Outlet, Reporter, Stream, human};
@@ -51,6 +51,36 @@ pub struct Step {
     /// Whether it may have the terminal. One that may not is a step of our own, whose output is
     /// kept off stdout in `text`.
     pub interactive: bool,
+    /// It is a part of something that goes on by itself, also at a terminal: Terraform gives no
+    /// advice on what to do next.
+    pub automated: bool,
+    /// What becomes of its stdout.
+    pub output: Output,
+}
+
+/// What becomes of a child's stdout.
+#[derive(Debug, Clone)]
+pub enum Output {
+    /// It is passed on; at a terminal the child has that itself.
+    Passed,
+    /// As `Passed`, and where it passes us it is read for what Terraform says that it changes.
+    Counted(Tally),
+    /// As `Counted`, and it passes us at a terminal too.
+    Piped(Tally),
+    /// Nobody sees it.
+    Dropped,
+    /// It is for us, and nobody else sees it: it holds secrets.
+    Kept(Kept),
+}
+
+impl Step {
+    /// What it said that it changes.
+    pub(super) fn counts(&self) -> Option<Counts> {
+        match &self.output {
+            Output::Counted(tally) | Output::Piped(tally) => tally.counts(),
+            Output::Passed | Output::Dropped | Output::Kept(_) => None,
+        }
+    }
 }
 
 /// Everything that a child is attended with.
@@ -76,7 +106,7 @@ pub(super) struct Scene<'a> {
 
 /// What woke us.
 #[allow(clippy::large_enum_variant, reason = "one is made per wake-up, and taken apart at once")]
-enum Wake {
+pub(super) enum Wake {
     Arrival(Option<Arrival>),
     Update(usize, Option<Update>),
     Marker,
@@ -111,7 +141,10 @@ impl Scene<'_> {
         let (stdout, stderr) = running.take_output();
         let outputs = [(self.stdout_of(step), &stdout), (Stream::Stderr, &stderr)];
         if let Some(guardian) = &mut self.keys.guardian {
-            let outputs = outputs.iter().filter_map(|(stream, fd)| Some((*stream, fd.as_ref()?.as_fd())));
+            // What is for us alone is nobody's to carry on: without a reader its child ends.
+            let shown = usize::from(matches!(step.output, Output::Kept(_)));
+            let outputs =
+                outputs.iter().skip(shown).filter_map(|(stream, fd)| Some((*stream, fd.as_ref()?.as_fd())));
             guardian.watch(running.pid(), group, outputs);
         }
         self.emit(Event::ChildStarted { argv: step.shown.clone(), pid: running.id() });
@@ -190,7 +223,7 @@ impl Scene<'_> {
     }
 
     /// Says how the child's credentials stand, and gives back what follows for the child.
-    fn hear_of_credentials(&self, notice: credentials::Notice) -> Happening {
+    pub(super) fn hear_of_credentials(&self, notice: credentials::Notice) -> Happening {
         self.emit(match notice {
             credentials::Notice::Expiring { credentials, expires, stop } => {
                 Event::CredentialsExpiring { credentials, expires, stop }
@@ -204,7 +237,7 @@ impl Scene<'_> {
         Happening::Credentials(self.credentials.stop_at(self.clock.now()))
     }
 
-    async fn wake(
+    pub(super) async fn wake(
         &mut self,
         markers: &mut UnboundedReceiver<InterruptSeen>,
         hangup: Option<&mut Hangup>,

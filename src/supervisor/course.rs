@@ -4,13 +4,16 @@ use std::collections::HashSet;
 
 use super::attend::{Scene, Step};
 use super::custody::Custodian;
+use super::drift::{self, Drift};
+use super::phase;
+use super::pipeline::{self, Pipeline};
 use super::run::Plan;
 use super::verdict::{self, Verdict};
 use crate::child::Pumps;
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::lease::Last;
-use crate::report::event::{Ended, Event, Level};
+use crate::report::event::{Ended, Event, Level, RunPhase};
 
 /// What a run does under its lock.
 #[derive(Debug, Clone)]
@@ -26,6 +29,10 @@ pub struct Course {
 pub enum Work {
     /// One command.
     Command(Step),
+    /// Plan, approval, apply of that plan.
+    Pipeline(Box<Pipeline>),
+    /// A look at what has changed outside Terraform.
+    Drift(Box<Drift>),
 }
 
 /// The phases of the run, one after the other. After anything but success the next one does not
@@ -40,7 +47,14 @@ pub(super) async fn follow(
         return (Err(error), None);
     }
     if let Some(init) = &plan.course.init {
-        match scene.attend(init).await {
+        // A single command is a phase of its own, and tells of itself.
+        let phases = !matches!(plan.course.work, Work::Command(_));
+        let begun = phases.then(|| scene.begin(RunPhase::Init));
+        let attended = scene.attend(init).await;
+        if let (Some(begun), Ok((ended, _))) = (begun, &attended) {
+            scene.end(begun, phase::plain(*ended));
+        }
+        match attended {
             Err(error) => return (Err(error), None),
             Ok((Ended::Code(0), _)) => {}
             Ok((ended, pumps)) => {
@@ -64,14 +78,15 @@ pub(super) async fn follow(
         }
     }
     match &plan.course.work {
-        Work::Command(command) => run_command(command, plan, scene, custodian).await,
+        Work::Command(command) => run_command(command, scene, custodian).await,
+        Work::Pipeline(work) => pipeline::run(work, scene, custodian).await,
+        Work::Drift(work) => drift::run(work, plan, scene).await,
     }
 }
 
 /// The one command that was asked for.
 async fn run_command(
     command: &Step,
-    plan: &Plan,
     scene: &mut Scene<'_>,
     custodian: &Custodian<'_>,
 ) -> (Result<Verdict, Error>, Option<Pumps>) {
@@ -80,12 +95,20 @@ async fn run_command(
         Err(error) => (Err(error), None),
         Ok((ended, pumps)) => {
             let mut verdict = verdict::of_child(ended, &scene.stop);
+            verdict.counts = command.counts();
             custodian.settle(watch, ended, &mut verdict).await;
-            if scene.stop.lease_failed() && verdict.exit_code == 0 {
-                let text = "the lease was lost or at risk, and the command succeeded all the same";
-                scene.reporter.emit(Event::say(Level::Warn, format!("{}: {text}", plan.named())));
-            }
+            scene.say_if_lost_in_vain(&verdict);
             (Ok(verdict), Some(pumps))
+        }
+    }
+}
+
+impl Scene<'_> {
+    /// A lock was lost, and it did no harm that we know of.
+    pub(super) fn say_if_lost_in_vain(&self, verdict: &Verdict) {
+        if self.stop.lease_failed() && verdict.exit_code == 0 {
+            let text = "the lease was lost or at risk, and the command succeeded all the same";
+            self.emit(Event::say(Level::Warn, format!("{}: {text}", self.named)));
         }
     }
 }

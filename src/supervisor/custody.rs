@@ -208,7 +208,7 @@ impl Custodian<'_> {
     }
 
     /// Writes the note beside a plan that was made.
-    async fn note(&self, file: PathBuf) {
+    pub(super) async fn note(&self, file: PathBuf) {
         let grounds: Vec<Under> = self.grounds().into_iter().map(|ground| ground.under).collect();
         let wall = self.clock.now().wall;
         let path = file.clone();

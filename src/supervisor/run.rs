@@ -27,8 +27,10 @@ use crate::report::event::{Event, Level, Served};
 use crate::state_lock::Care;
 
 pub use super::acquire::Need;
-pub use super::attend::Step;
+pub use super::attend::{Output, Step};
 pub use super::course::{Course, Work};
+pub use super::drift::Drift;
+pub use super::pipeline::Pipeline;
 
 /// Everything that a run is made of.
 pub struct Plan {
@@ -117,7 +119,7 @@ impl Report {
 fn word(result: &Result<Verdict, Error>) -> &'static str {
     match result {
         Ok(verdict) => verdict.outcome,
-        Err(Error::Cancelled { .. }) => "cancelled",
+        Err(Error::Cancelled { .. } | Error::Deadline(_)) => "cancelled",
         Err(Error::Lost(_)) => "lost",
         Err(Error::NotAcquired(_)) => "not_acquired",
         Err(Error::Refused(_)) => "refused",
@@ -201,7 +203,7 @@ pub async fn run(
         waited,
         result: word(&result),
         ending: &ending,
-        counts: None,
+        counts: result.as_ref().ok().and_then(|verdict| verdict.counts),
         reporter,
     };
     write_down(&chronicle, &scene.keys, &released).await;

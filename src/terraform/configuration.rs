@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use hcl_edit::Span;
+use hcl_edit::expr::Expression;
 use hcl_edit::structure::{Block, Body};
 use serde_json::{Map, Value};
 
@@ -18,6 +19,8 @@ pub(super) struct Configuration {
     pub(super) backend: Option<Written>,
     /// Something refers to a provider, a module or a backend.
     pub(super) refers_outside: bool,
+    /// The variables that no plan keeps the value of.
+    pub(super) ephemeral_variables: Vec<String>,
     /// The first file that could not be read, and why.
     pub(super) unreadable: Option<String>,
 }
@@ -135,6 +138,12 @@ impl Configuration {
             }
             "module" | "provider" => self.refers_outside = true,
             "resource" | "data" | "ephemeral" | "action" => self.typed(label().unwrap_or_default()),
+            "variable" => {
+                let value = block.body.get_attribute("ephemeral").map(|attribute| &attribute.value);
+                if value.and_then(Expression::as_bool) == Some(true) {
+                    self.ephemeral_variables.extend(label().map(str::to_owned));
+                }
+            }
             "check" => block.body.blocks().for_each(|inner| self.block(inner, line)),
             _ => {}
         }
@@ -163,6 +172,13 @@ impl Configuration {
         for kind in ["resource", "data", "ephemeral", "action"] {
             for types in root.get(kind).into_iter().flat_map(objects) {
                 types.keys().filter(|name| !name.starts_with("//")).for_each(|name| self.typed(name));
+            }
+        }
+        for variables in root.get("variable").into_iter().flat_map(objects) {
+            for (name, settings) in variables {
+                if objects(settings).any(|settings| settings.get("ephemeral") == Some(&Value::Bool(true))) {
+                    self.ephemeral_variables.push(name.clone());
+                }
             }
         }
         for checks in root.get("check").into_iter().flat_map(objects) {

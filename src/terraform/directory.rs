@@ -88,6 +88,8 @@ pub struct Directory {
     pub workspace_origin: Option<String>,
     /// The configuration refers to something that `init` would fetch or set up.
     pub refers_outside: bool,
+    /// The variables that no plan keeps the value of.
+    pub ephemeral_variables: Vec<String>,
 }
 
 /// What a command line adds to what a directory says.
@@ -164,6 +166,7 @@ impl Directory {
             written_alone,
             workspace,
             workspace_origin,
+            ephemeral_variables: written.ephemeral_variables,
             data_dir,
             canonical,
             ..Self::default()

@@ -30,8 +30,10 @@ pub(in crate::doctor) enum Conditions {
     Heeded,
     /// It wrote what it should not have.
     Ignored,
-    /// The try says nothing; a clause says why.
-    Unclear(String),
+    /// Not even that write is allowed, and so no other; the service's words.
+    Denied(String),
+    /// The try says nothing.
+    Unclear,
 }
 
 /// What came of looking at a table.
@@ -135,7 +137,8 @@ async fn conditions(client: &DynamoClient, table: &str, probe: &str) -> Conditio
             let _ = client.ask("dynamodb:DeleteItem", request.send()).await;
             Conditions::Ignored
         }
-        Err(fault) => Conditions::Unclear(fault.text()),
+        Err(Fault::Denied { said, .. }) => Conditions::Denied(said),
+        Err(_) => Conditions::Unclear,
     }
 }
 
@@ -147,7 +150,8 @@ impl Conditions {
             Self::Ignored => {
                 Some(Outcome::NotTried("this endpoint ignores the conditions of writes".to_owned()))
             }
-            Self::Unclear(_) => Some(Outcome::Unclear),
+            Self::Denied(said) => Some(Outcome::Denied(said.clone())),
+            Self::Unclear => Some(Outcome::Unclear),
         }
     }
 }
@@ -185,8 +189,10 @@ async fn raw_put(client: &DynamoClient, table: &str, key: &str) -> Result<(), Fa
 }
 
 async fn delete(client: &DynamoClient, table: &str, key: &str, conditions: &Conditions) -> Outcome {
-    if let Some(outcome) = conditions.forbid() {
-        return outcome;
+    match conditions.forbid() {
+        Some(Outcome::Denied(_)) => return Outcome::Unclear,
+        Some(outcome) => return outcome,
+        None => {}
     }
     let request = client
         .sdk

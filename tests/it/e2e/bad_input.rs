@@ -69,7 +69,7 @@ fn a_command_line_that_is_not_understood() {
         (&["exec"], &["exec needs a command"]),
         (&[], &["a command is missing"]),
         (&["--wait-timeuot", "5m", "plan"], &["--wait-timeout"]),
-        (&["apply", "--shared"], &["--shared is for plan and exec only"]),
+        (&["apply", "--shared"], &["--shared is for plan, drift and exec only"]),
         (&["plan", "--lock", "a#b"], &["a#b", "lock names may not"]),
         (&["plan", "--lock", "a\u{1b}[2Jb"], &["a\\u{1b}[2Jb", "lock names may not"]),
         (&["plan", "--lock", "a\nb"], &["a\\nb", "lock names may not"]),

@@ -46,6 +46,7 @@ fn busy(stamp: &str, waiters: usize, reason: &str) -> Record {
         asked_at: at,
         granted_at: at,
         renewed_at: at,
+        activity: None,
         identity: identity.clone(),
     });
     record.queue.extend((0..waiters).map(|number| Waiter {
