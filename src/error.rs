@@ -55,6 +55,9 @@ pub enum Error {
     /// The set-up is wrong, before any store was asked.
     #[error("{0}")]
     Config(String),
+    /// AWS did not answer, or not in time.
+    #[error("{0}")]
+    Unavailable(String),
     /// Held by others, waited too long, queue full, or taken out of the queue.
     #[error("{0}")]
     NotAcquired(String),
@@ -99,6 +102,7 @@ impl Error {
             },
             Self::Credentials(_) => exit::CREDENTIALS,
             Self::Config(_) => exit::CONFIG,
+            Self::Unavailable(_) => exit::UNAVAILABLE,
             Self::NotAcquired(_) | Self::Refused(_) | Self::Deadline(_) => exit::NOT_ACQUIRED,
             Self::Lost(_) => exit::LOST,
             Self::CannotRun(_) => exit::CANNOT_RUN,

@@ -17,6 +17,8 @@ pub mod lease;
 pub mod lock;
 pub mod operate;
 pub mod plan;
+pub mod policy;
+pub mod provision;
 pub mod report;
 pub mod rescue;
 pub mod session;

@@ -62,9 +62,12 @@ pub(super) fn build(
             Ok(Built::of(None, Tool::find(config)?.called(argv)))
         }
         Action::Exec { argv } => Ok(Built::of(None, exec(argv, &config.directory)?)),
-        Action::Status { .. } | Action::History { .. } | Action::Doctor { .. } | Action::Unlock { .. } => {
-            Err(Error::Bug("a command without a child was to be supervised".into()))
-        }
+        Action::Status { .. }
+        | Action::History { .. }
+        | Action::Doctor { .. }
+        | Action::Unlock { .. }
+        | Action::Setup { .. }
+        | Action::Policy { .. } => Err(Error::Bug("a command without a child was to be supervised".into())),
     }
 }
 

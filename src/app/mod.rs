@@ -10,6 +10,7 @@ mod migrate;
 mod operator;
 mod pass;
 mod past;
+mod provision;
 mod setup;
 mod state_lock;
 
@@ -133,6 +134,14 @@ async fn dispatch(config: &Config, arrivals: UnboundedReceiver<Arrival>, reporte
                 false => operator::unlock(config, order, reporter).await,
             };
             told(done, reporter)
+        }
+        Action::Setup { print, repair, tags } => {
+            let order = provision::Order { print: *print, repair: *repair, tags: tags.clone() };
+            told(provision::setup(config, order, arrivals, reporter).await, reporter)
+        }
+        Action::Policy { roles, account, key_prefix } => {
+            let (account, prefix) = (account.clone(), key_prefix.as_deref());
+            told(provision::policy(config, roles, account, prefix, reporter).await, reporter)
         }
     }
 }

@@ -32,6 +32,26 @@ Exit codes: the child's own when it ran to its end, 128+n when signal n ended it
 66 no configuration, 69 store not reachable, 75 lock not got or plan refused, 76 lock lost, 77 no credentials, 78 \
 wrong set-up, 126 Terraform cannot be run, 127 cannot be found.";
 
+const SETUP_EXAMPLES: &str = "\
+Examples:
+  tfguard setup --table terraform-lock > backend.tf
+  tfguard setup --table terraform-lock --bucket my-states --region eu-west-1 > backend.tf
+  tfguard setup --store s3 --bucket my-states      no table: the lock is kept in the bucket
+  tfguard setup --print terraform --bucket my-states > lock.tf
+
+What is there already is looked at and never changed, unless --repair says so. The table is that of \
+--table or of the backend, else terraform-lock. The backend.tf goes to stdout, everything else to \
+stderr. Exit code 0 also with warnings; 78 when no lock can live in what is there.";
+
+const POLICY_EXAMPLES: &str = "\
+Examples:
+  tfguard policy                                   for runs in this directory
+  tfguard policy --for run,doctor --account 123456789012
+  tfguard policy --table terraform-lock --bucket my-states --key-prefix network/
+  tfguard policy --for setup --table terraform-lock --bucket my-states
+
+AWS is not asked. What is not known (account, region) is left open with *.";
+
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(
@@ -138,6 +158,12 @@ pub enum Command {
         args_override_self = true
     )]
     Unlock(Unlock),
+    /// Make the lock table, and the state bucket on request; print the backend.tf that uses them
+    #[command(after_help = SETUP_EXAMPLES, args_override_self = true)]
+    Setup(Setup),
+    /// Print the least IAM policy for this configuration
+    #[command(after_help = POLICY_EXAMPLES, args_override_self = true)]
+    Policy(Policy),
     /// Check everything that a run needs, and say how to mend what is wrong
     #[command(
         after_help = "Takes no lock and changes nothing. Exits with 78 when a run would fail, else with 0.\n\n\
@@ -259,6 +285,43 @@ pub struct Unlock {
     /// Do not ask; needed where there is no terminal
     #[arg(long)]
     pub yes: bool,
+}
+
+/// `setup`.
+#[derive(Debug, clap::Args)]
+pub struct Setup {
+    /// Options after the command.
+    #[command(flatten)]
+    pub options: Options,
+    /// Make nothing and ask nobody: write what would be made as code, terraform or cloudformation
+    #[arg(long, value_name = "LANGUAGE", conflicts_with = "repair")]
+    pub print: Option<String>,
+    /// Switch on what is off in a table or bucket that is there already: TTL, point-in-time
+    /// recovery, deletion protection; public access block, encryption, versioning
+    #[arg(long)]
+    pub repair: bool,
+    /// Tag of what is new, beside managed-by=tfguard; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub tag: Vec<String>,
+}
+
+/// `policy`.
+#[derive(Debug, clap::Args)]
+pub struct Policy {
+    /// Options after the command.
+    #[command(flatten)]
+    pub options: Options,
+    /// For whom: run (a pipeline, Terraform's own requests included), operator (status, history,
+    /// unlock), doctor (with run: it tries what a run needs), setup; several with commas [default: run]
+    #[arg(long = "for", value_name = "WHO", value_delimiter = ',')]
+    pub roles: Vec<String>,
+    /// Number of the AWS account [default: any]
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    /// All states whose keys start with this, in every workspace, and their locks [default: the
+    /// state of this directory and workspace]
+    #[arg(long, value_name = "PREFIX")]
+    pub key_prefix: Option<String>,
 }
 
 /// The options that every command takes, before or after its name.

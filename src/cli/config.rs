@@ -8,6 +8,7 @@ use super::target::Wish;
 use crate::credentials::Demands;
 use crate::lease::session::Wait;
 use crate::lease::{Lease, Mode};
+use crate::policy::Role;
 use crate::report::Level;
 use crate::state_lock::Policy;
 use crate::supervisor::stop::OnLeaseLost;
@@ -86,6 +87,33 @@ pub enum Action {
         /// Why.
         reason: String,
     },
+    /// Make what the lock needs on AWS.
+    Setup {
+        /// As code, instead of making it.
+        print: Option<Print>,
+        /// Put right what is there and can be.
+        repair: bool,
+        /// Tags for what is new.
+        tags: Vec<(String, String)>,
+    },
+    /// Print an IAM policy.
+    Policy {
+        /// For whom; one at least.
+        roles: Vec<Role>,
+        /// The account's number.
+        account: Option<String>,
+        /// For all states whose keys start with this.
+        key_prefix: Option<String>,
+    },
+}
+
+/// The values of `--print`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Print {
+    /// Terraform's language.
+    Terraform,
+    /// A CloudFormation template.
+    CloudFormation,
 }
 
 /// The values of `--log-format`.

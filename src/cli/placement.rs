@@ -9,9 +9,8 @@ use crate::error::Error;
 use crate::escape;
 use crate::state_lock::StatePlace;
 use crate::store::{Access, DynamoConfig, Login, S3Config, StoreSpec};
-use crate::terraform::Backend;
-use crate::terraform::Directory;
 use crate::terraform::backend::{Configured, Settings};
+use crate::terraform::{Backend, Directory};
 
 /// What is said about the choice besides the store.
 #[derive(Debug, Default)]
@@ -129,7 +128,12 @@ pub fn state_place(directory: &Directory) -> Option<StatePlace> {
 }
 
 fn s3_backend(place: Place<'_>) -> Option<&Configured> {
-    place.directory.in_force.as_ref().filter(|backend| backend.kind == "s3")
+    s3_backend_of(place.directory)
+}
+
+/// The backend that is in force, if it is on S3.
+pub(super) fn s3_backend_of(directory: &Directory) -> Option<&Configured> {
+    directory.in_force.as_ref().filter(|backend| backend.kind == "s3")
 }
 
 /// The first of these settings that is there, and where it stands.
@@ -137,7 +141,8 @@ fn found<'a>(settings: &'a Settings, names: &[&str]) -> Option<(&'a str, &'a str
     names.iter().find_map(|name| Some((settings.text(name)?, settings.origin(name)?)))
 }
 
-fn access(wish: &Wish, backend: Option<&Settings>, endpoint: &[&str], said: &mut Said) -> Access {
+/// How to reach a service: what was given, else what the backend says.
+pub(super) fn access(wish: &Wish, backend: Option<&Settings>, endpoint: &[&str], said: &mut Said) -> Access {
     let mut pick = |name: &'static str, given: &Option<String>, settings: &[&str]| {
         let from = || wish.from(name).unwrap_or_default();
         let given = given.as_deref().map(|value| (value, from()));

@@ -9,6 +9,7 @@ use super::args::{Args, Command as RawCommand, Options, Unlock};
 use super::config::{Action, Colour, Config, Format, Log};
 use super::file::{self, File, Names};
 use super::origin::{Given, Origins};
+use super::raise;
 use super::target::{StoreChoice, Wish};
 use crate::credentials::Demands;
 use crate::error::Error;
@@ -137,6 +138,8 @@ fn take_options(mut command: RawCommand) -> (Options, RawCommand) {
         RawCommand::Status(status) => std::mem::take(&mut status.options),
         RawCommand::History(history) => std::mem::take(&mut history.options),
         RawCommand::Unlock(unlock) => std::mem::take(&mut unlock.options),
+        RawCommand::Setup(setup) => std::mem::take(&mut setup.options),
+        RawCommand::Policy(policy) => std::mem::take(&mut policy.options),
         RawCommand::Doctor(doctor) => std::mem::take(&mut doctor.options),
         RawCommand::Man { .. } | RawCommand::Completions { .. } => Options::default(),
     };
@@ -210,6 +213,8 @@ fn action(
         }
         RawCommand::Doctor(doctor) => Ok(Action::Doctor { json: doctor.json || log.format == Format::Json }),
         RawCommand::Unlock(raw) => unlock(raw, log.format, reason, surroundings.terminal),
+        RawCommand::Setup(raw) => raise::setup(&raw),
+        RawCommand::Policy(raw) => raise::policy(raw),
         RawCommand::Man { .. } | RawCommand::Completions { .. } => {
             Err(Error::Bug("what is only printed needs no configuration".into()))
         }
@@ -286,7 +291,12 @@ fn unlock(raw: Unlock, format: Format, reason: Option<&Given>, terminal: bool) -
 fn mode(origins: &Origins<'_>, options: &Options, action: &Action) -> Result<Mode, Error> {
     let takes_no_lock = matches!(
         action,
-        Action::Status { .. } | Action::History { .. } | Action::Doctor { .. } | Action::Unlock { .. }
+        Action::Status { .. }
+            | Action::History { .. }
+            | Action::Doctor { .. }
+            | Action::Unlock { .. }
+            | Action::Setup { .. }
+            | Action::Policy { .. }
     );
     let may_share = matches!(
         action,

@@ -32,6 +32,14 @@ pub enum Versioning {
 }
 
 impl Bucket {
+    /// Asks for the region alone.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub async fn region(client: &S3Client, bucket: &str) -> Result<String, Fault> {
+        region(client, bucket).await
+    }
+
     /// Asks. Nothing is changed.
     pub async fn read(client: &S3Client, bucket: &str) -> Self {
         let (region, versioning, encryption, blocked) = tokio::join!(

@@ -270,6 +270,13 @@ pub enum Event {
         /// When it had taken the lock.
         created: Timestamp,
     },
+    /// What the command is for, where stdout is the log: a file's text.
+    Document {
+        /// The name that the file might have.
+        name: &'static str,
+        /// Its text.
+        content: String,
+    },
     /// A part of the run begins.
     PhaseBegan {
         /// Which.
@@ -376,6 +383,7 @@ impl Event {
             Self::Signal { .. } => "signal",
             Self::StateRescued { .. } => "state_rescued",
             Self::StateLockFreed { .. } => "state_lock_freed",
+            Self::Document { .. } => "document",
             Self::PhaseBegan { .. } | Self::PhaseEnded { .. } => "phase",
             Self::Drift { .. } => "drift",
             Self::RunSummary { .. } => "run_summary",

@@ -105,6 +105,7 @@ fn fields(event: &Event, at: Timestamp) -> Value {
             "trouble": trouble.as_deref().map(escape::line),
             "command": escape::line(command),
         }),
+        Event::Document { name, content } => json!({ "name": name, "content": content }),
         Event::Diagnostic { level, summary, detail } => diagnostic(*level, summary, detail.as_deref()),
         Event::PhaseBegan { phase } => json!({ "name": phase.as_str(), "state": "started" }),
         Event::PhaseEnded { phase, result, took } => {

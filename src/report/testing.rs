@@ -116,6 +116,7 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::Signal { name: "SIGTERM", action: SignalAction::Swallowed },
         Event::Signal { name: "SIGHUP", action: SignalAction::Cancelled },
         Event::say(Level::Error, "broken"),
+        Event::Document { name: "backend.tf", content: "terraform {\n}\n".into() },
         Event::StateRescued {
             locks: vec![lock()],
             run: Some(7),
@@ -174,6 +175,7 @@ pub(crate) fn hostile() -> Vec<Event> {
         Event::Drift { drift: Some(hostile_drift(&text)) },
         Event::CredentialsExpiring { credentials: text.clone(), expires: at(9999), stop: None },
         Event::CredentialsExpiring { credentials: text.clone(), expires: at(0), stop: None },
+        Event::Document { name: "backend.tf", content: text.clone() },
         Event::Diagnostic { level: Level::Info, summary: text.clone(), detail: Some(text) },
     ];
     for outcome in [Outcome::Released, Outcome::Crashed, Outcome::Expired, Outcome::Forced] {

@@ -109,6 +109,7 @@ pub(super) fn message(event: &Event, now: Timestamp) -> Vec<String> {
         Event::StateRescued { locks, path, trouble, command, fleeting, .. } => {
             rescued(locks, path, trouble.as_deref(), command, *fleeting)
         }
+        Event::Document { name, .. } => one(format!("here is {name}")),
         Event::Diagnostic { summary, detail, .. } => {
             let lines = summary.lines().chain(detail.iter().flat_map(|detail| detail.lines()));
             lines.map(|line| escape::line(line).into_owned()).collect()
@@ -300,6 +301,7 @@ tfguard: SIGINT received: the child was interrupted once and finishes what it ha
 tfguard: SIGTERM received: not passed on, the child is stopping already and a second signal could lose state
 tfguard: SIGHUP received: cancelled, nothing more is started
 tfguard: error: broken
+tfguard: here is backend.tf
 tfguard: error: Terraform could not write the state; what it left is kept in /srv/.tfguard/rescue/errored-1.tfstate
 tfguard: until it is pushed the backend does not know what this run changed, and lock prod needs recovery
 tfguard: to push it: tfguard exec -- terraform state push /srv/.tfguard/rescue/errored-1.tfstate

@@ -29,6 +29,8 @@ pub enum Feature {
     InitJson,
     /// `plan -refresh-only`.
     RefreshOnly,
+    /// `use_lockfile` of the `s3` backend, no longer as an experiment.
+    LockFile,
 }
 
 impl Feature {
@@ -39,6 +41,8 @@ impl Feature {
             (Self::RefreshOnly, _) => (0, 15, 4),
             (Self::InitJson, Product::Terraform) => (1, 9, 0),
             (Self::InitJson, Product::OpenTofu) => (1, 8, 0),
+            (Self::LockFile, Product::Terraform) => (1, 11, 0),
+            (Self::LockFile, Product::OpenTofu) => (1, 10, 0),
         }
     }
 }

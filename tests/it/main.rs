@@ -27,6 +27,7 @@ mod history;
 mod inventory;
 mod lease_sim;
 mod locks;
+mod provision;
 mod rescue;
 mod run;
 mod runners;

@@ -48,6 +48,20 @@ pub struct Access {
     pub login: Login,
 }
 
+impl Access {
+    /// The region in force, as far as it is known; nobody is asked for it.
+    pub async fn region_in_force(&self) -> Option<String> {
+        match given(self.region.as_ref()) {
+            Some(region) => Some(region.to_owned()),
+            None => {
+                let files = self.login.files();
+                let usual = usual_region(given(self.profile.as_ref()), files.as_ref()).await;
+                usual.map(|region| region.to_string())
+            }
+        }
+    }
+}
+
 /// The services that are spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {

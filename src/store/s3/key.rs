@@ -10,13 +10,13 @@ use sha2::{Digest, Sha256};
 use crate::lease::{KEY_PREFIX, LockName};
 
 /// What ends the key of every record.
-const ENDING: &str = ".tfguard";
+pub(crate) const ENDING: &str = ".tfguard";
 /// Where everything of ours is that does not stand beside a state.
 const OWN: &str = ".tfguard/";
 /// Where locks are that are not named after a state in the bucket.
 const LOCKS: &str = ".tfguard/locks/";
 /// Where the history is.
-pub(super) const RUNS: &str = ".tfguard/runs/";
+pub(crate) const RUNS: &str = ".tfguard/runs/";
 /// The first key behind all of the history, in S3's order.
 pub(super) const BEHIND_RUNS: &str = ".tfguard/runs0";
 /// Where look-alikes are tried.
@@ -41,7 +41,12 @@ pub(crate) fn object(bucket: &str, name: &LockName) -> String {
 
 /// The key of the object of run `number` of `name`.
 pub(crate) fn run(name: &LockName, number: u64) -> String {
-    format!("{RUNS}{}/{number}.json", escape(name))
+    format!("{}{number}.json", runs(name))
+}
+
+/// What the keys of all runs of `name` start with.
+pub(crate) fn runs(name: &LockName) -> String {
+    format!("{RUNS}{}/", escape(name))
 }
 
 /// The name whose object this is, or `None` where it is no lock's. One that was cut comes from

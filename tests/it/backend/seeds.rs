@@ -46,7 +46,7 @@ fn a_table_of_the_wrong_shape_is_told_before_terraform_starts() {
     for (name, parts) in [
         ("wrong-name", &["lock_id", "LockID"][..]),
         ("sorted", &["sort key", "sort_key"]),
-        ("not-there", &["there is no DynamoDB table not-there", "create-table"]),
+        ("not-there", &["there is no DynamoDB table not-there", "tfguard setup --table not-there"]),
     ] {
         let project =
             project(&moto, &format!("{name}/terraform.tfstate"), &format!("dynamodb_table = \"{name}\""));
