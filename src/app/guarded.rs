@@ -5,7 +5,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::course::{self, Built};
 use super::inherit::Around;
-use super::{care, setup, state};
+use super::{care, migrate, setup, state};
 use crate::child::{Arrival, Terminal};
 use crate::cli::{Action, Config, Format, Target};
 use crate::clock::{Clock, SystemClock};
@@ -17,6 +17,7 @@ use crate::report::event::{Event, Level, Served};
 use crate::report::{Outlet, Reporter, SharedWriter};
 use crate::supervisor::run::{Need, Plan, Report, Work, run as supervise};
 use crate::supervisor::stop::Limits;
+use crate::terraform::args::Command;
 
 /// Runs the command of `config` under its locks and returns our exit code.
 pub(super) async fn run(config: &Config, arrivals: UnboundedReceiver<Arrival>, reporter: &Reporter) -> u8 {
@@ -80,8 +81,9 @@ async fn plan(
     let session = crate::session::id();
     let Built { mut course, main, shown } = course::build(config, &directory, terminal, &session)?;
     setup::require_backend(config, &directory, course.init.as_ref().map(|_| [].as_slice()), reporter)?;
-    let is_terraform = !matches!(config.action, Action::Exec { .. });
-    let target = setup::target(config, &directory, is_terraform)?;
+    let inits =
+        course.init.is_some() || matches!(config.action, Action::Terraform { command: Command::Init, .. });
+    let target = migrate::target(config, &directory, inits, reporter)?;
     locks.extend(target.sites.iter().map(|site| Served::nothing(&site.lock)));
     if !target.chosen.is_empty() {
         reporter.emit(Event::say(Level::Info, target.chosen.join("; ")));

@@ -6,6 +6,7 @@ mod course;
 mod doctor;
 mod guarded;
 mod inherit;
+mod migrate;
 mod operator;
 mod pass;
 mod past;

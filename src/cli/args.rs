@@ -338,7 +338,8 @@ pub struct Options {
     /// Run in this directory; also -chdir=DIR [TFGUARD_CHDIR] [default: .]
     #[arg(short = 'C', long, value_name = "DIR")]
     pub chdir: Option<PathBuf>,
-    /// Name of the lock [TFGUARD_LOCK] [default: from the backend: <bucket>/<key>
+    /// Name of the lock; given several times, a run takes all of them, in the same order as every
+    /// other run, or none [TFGUARD_LOCK, one name] [default: from the backend: <bucket>/<key>
     /// with workspace for s3, the directory for local state]
     #[arg(long, value_name = "NAME", help_heading = "Lock")]
     pub lock: Vec<String>,

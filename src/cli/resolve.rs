@@ -28,7 +28,7 @@ use crate::versions::Wanted;
 
 /// As many locks as one run may take. Each has a session of its own, and the guardian is told of
 /// all of them before it can read.
-const MOST_LOCKS: usize = 32;
+pub const MOST_LOCKS: usize = 32;
 
 /// Everything outside the command line that takes part.
 #[derive(Clone, Copy)]

@@ -26,6 +26,7 @@ mod guardian;
 mod history;
 mod inventory;
 mod lease_sim;
+mod locks;
 mod provision;
 mod rescue;
 mod run;
