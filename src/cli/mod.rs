@@ -28,8 +28,6 @@ pub use dropin::{DropIn, Passed};
 pub use parse::{Parsed, parse};
 pub use placement::state_place;
 pub use resolve::{MOST_LOCKS, Surroundings, real_terraform, resolve};
-pub use resolve::{Surroundings, real_terraform, resolve};
-pub use site::Site;
 pub use site::{Site, in_order};
 pub use state_object::state_object;
 pub use target::{Place, Target, choose, user_state_dir};
