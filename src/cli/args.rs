@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-use super::queries::History;
+use super::queries::{History, State};
 use crate::terraform::find::Name;
 
 const ABOUT: &str =
@@ -149,6 +149,14 @@ pub enum Command {
         args_override_self = true
     )]
     History(History),
+    /// List earlier versions of the state, or bring one back
+    #[command(
+        after_help = "Examples:\n  tfguard state versions\n  tfguard state restore previous --reason 'apply went wrong'",
+        override_usage = "tfguard state <COMMAND> [OPTIONS]",
+        args_override_self = true,
+        disable_help_subcommand = true
+    )]
+    State(State),
     /// Ask the holder to stop and release the lock, or take it away
     #[command(
         after_help = "Examples:\n  tfguard unlock --reason 'runner was deleted'\n  \
@@ -330,7 +338,8 @@ pub struct Options {
     /// Run in this directory; also -chdir=DIR [TFGUARD_CHDIR] [default: .]
     #[arg(short = 'C', long, value_name = "DIR")]
     pub chdir: Option<PathBuf>,
-    /// Name of the lock [TFGUARD_LOCK] [default: from the backend: <bucket>/<key>
+    /// Name of the lock; given several times, a run takes all of them, in the same order as every
+    /// other run, or none [TFGUARD_LOCK, one name] [default: from the backend: <bucket>/<key>
     /// with workspace for s3, the directory for local state]
     #[arg(long, value_name = "NAME", help_heading = "Lock")]
     pub lock: Vec<String>,

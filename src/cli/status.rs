@@ -169,7 +169,25 @@ pub(super) fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
-/// One JSON document on one line, with its newline. Stable: fields are added, never changed.
+/// Several for people, one after the other.
+pub fn texts(views: &[View<'_>], colour: bool) -> String {
+    views.iter().map(|view| text(*view, colour)).collect::<Vec<_>>().join("\n")
+}
+
+/// One JSON document on one line, with its newline: that of the only lock, or, where several were
+/// asked for, an object whose `locks` has that of each.
+pub fn json(views: &[View<'_>]) -> Vec<u8> {
+    let mut documents: Vec<Value> = views.iter().map(|view| document(*view)).collect();
+    let whole = match documents.len() {
+        1 => documents.remove(0),
+        _ => json!({ "locks": documents }),
+    };
+    let mut line = ndjson::to_bytes(&whole);
+    line.push(b'\n');
+    line
+}
+
+/// A lock as a JSON document. Stable: fields are added, never changed.
 ///
 /// `lock`, `store`, `state` (`free`, `held`, `unreadable`), `error` (`unreadable` only),
 /// `generation`, `runs`, `holders[]` (`session`, `mode`, `phase`, `run`, `generation`, `beat`,
@@ -184,7 +202,7 @@ pub(super) fn outcome(outcome: Outcome) -> &'static str {
 /// (`dynamodb`, `s3`, `local`), `table`, `bucket`, `region`, `endpoint_url`, `profile`, `role_arn`, `local_dir`. In each
 /// there is the `value` and `from`: the option, the variable, `tfguard.toml: key` with its path, the file of the backend,
 /// `-backend-config…`, or `default`.
-pub fn json(view: View<'_>) -> Vec<u8> {
+fn document(view: View<'_>) -> Value {
     let mut document = json!({
         "lock": view.lock,
         "store": escape::line(view.store),
@@ -198,6 +216,10 @@ pub fn json(view: View<'_>) -> Vec<u8> {
         "runs": 0,
         "origins": origins_json(view.sources),
     });
+    if let Some(origin) = document["origins"].get_mut("lock") {
+        // One of several that were named in one place.
+        origin["value"] = escape::bounded(view.lock.as_str(), 1024).into();
+    }
     match view.record {
         Err(error) => {
             document["state"] = "unreadable".into();
@@ -224,9 +246,7 @@ pub fn json(view: View<'_>) -> Vec<u8> {
             document["last"] = record.last.as_ref().map_or(Value::Null, last_json);
         }
     }
-    let mut line = ndjson::to_bytes(&document);
-    line.push(b'\n');
-    line
+    document
 }
 
 fn origins_json(sources: &Sources) -> Value {
@@ -368,7 +388,7 @@ mod tests {
     }
 
     fn document(view: View<'_>) -> Value {
-        let line = json(view);
+        let line = json(&[view]);
         let text = std::str::from_utf8(&line).unwrap();
         assert_eq!(text.matches('\n').count(), 1);
         assert!(!text.trim_end().contains(escape::is_unsafe));

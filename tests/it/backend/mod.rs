@@ -2,5 +2,6 @@
 
 mod change;
 mod discovery;
+mod migrate;
 mod seeds;
 mod site;
