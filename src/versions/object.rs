@@ -96,8 +96,7 @@ impl Object {
         match Bucket::read(&self.s3, bucket).await.versioning.known() {
             Some(Versioning::Off) => Err(Error::Config(format!(
                 "the bucket {bucket} keeps no earlier versions of the state: turn versioning on, and from then \
-                 on there are some (aws s3api put-bucket-versioning --bucket {bucket} \
-                 --versioning-configuration Status=Enabled)"
+                 on there are some (`tfguard setup --bucket {bucket} --repair` does)"
             ))),
             // What is not told shows in the list.
             _ => Ok(()),
