@@ -320,7 +320,8 @@ pub struct Policy {
     #[command(flatten)]
     pub options: Options,
     /// For whom: run (a pipeline, Terraform's own requests included), operator (status, history,
-    /// unlock), doctor (with run: it tries what a run needs), setup; several with commas [default: run]
+    /// unlock), state (state versions, state restore), doctor (with run: it tries what a run needs),
+    /// setup; several with commas [default: run]
     #[arg(long = "for", value_name = "WHO", value_delimiter = ',')]
     pub roles: Vec<String>,
     /// Number of the AWS account [default: any]

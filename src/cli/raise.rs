@@ -32,11 +32,14 @@ pub(super) fn policy(raw: Policy) -> Result<Action, Error> {
         roles.push(match role.trim() {
             "run" => Role::Run,
             "operator" => Role::Operator,
+            "state" => Role::State,
             "doctor" => Role::Doctor,
             "setup" => Role::Setup,
             other => {
                 let other = escape::field(other);
-                return Err(usage(format!("--for \"{other}\": it can be run, operator, doctor, setup")));
+                return Err(usage(format!(
+                    "--for \"{other}\": it can be run, operator, state, doctor, setup"
+                )));
             }
         });
     }

@@ -55,6 +55,11 @@ impl Bucket {
             public_access_blocked: blocked.into(),
         }
     }
+
+    /// Asks for that alone.
+    pub async fn versioning(client: &S3Client, bucket: &str) -> Fact<Versioning> {
+        versioning(client, bucket).await.into()
+    }
 }
 
 async fn region(client: &S3Client, bucket: &str) -> Result<String, Fault> {

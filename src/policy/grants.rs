@@ -11,6 +11,8 @@ pub enum Role {
     Run,
     /// Somebody who looks after locks: `status`, `history`, `unlock`.
     Operator,
+    /// Somebody who looks after states: `state versions`, `state restore`.
+    State,
     /// `doctor`
     Doctor,
     /// `setup`
@@ -27,6 +29,7 @@ pub fn document(scope: &Scope, roles: &[Role]) -> Document {
         let of_role = match role {
             Role::Run => run(scope),
             Role::Operator => operator(scope),
+            Role::State => state(scope),
             Role::Doctor => doctor(scope),
             Role::Setup => setup(scope),
         };
@@ -176,6 +179,30 @@ fn operator(scope: &Scope) -> Vec<Statement> {
         ));
     }
     statements.extend(state_lock(scope));
+    statements
+}
+
+/// Lists and reads earlier versions, with the runs that wrote them, and restores one in a run.
+fn state(scope: &Scope) -> Vec<Statement> {
+    let mut statements = run(scope);
+    if let Locks::Table { name, locks } = &scope.locks {
+        let history = Statement::allow("TfguardHistory", &["dynamodb:BatchGetItem"], vec![scope.table(name)]);
+        statements.push(history.when(LIKE_ALL, LEADING_KEYS, &locks.record_ids()));
+    }
+    if let Some(state) = &scope.state {
+        let bucket = || vec![scope.bucket(&state.bucket)];
+        statements.push(Statement::allow("StateVersioning", &["s3:GetBucketVersioning"], bucket()));
+        statements.push(Statement::allow("StateVersionList", &["s3:ListBucketVersions"], bucket()).when(
+            "StringLike",
+            "s3:prefix",
+            &state.keys,
+        ));
+        statements.push(Statement::allow(
+            "StateVersions",
+            &["s3:GetObjectVersion"],
+            scope.objects(&state.bucket, &state.keys, ""),
+        ));
+    }
     statements
 }
 
@@ -341,7 +368,7 @@ mod tests {
 
     #[test]
     fn what_several_roles_need_stands_there_once_and_sids_are_unique() {
-        let roles = [Role::Setup, Role::Run, Role::Doctor, Role::Operator, Role::Run];
+        let roles = [Role::Setup, Role::Run, Role::Doctor, Role::Operator, Role::State, Role::Run];
         for scope in [scope(in_table(), Some("other"), true), scope(in_bucket(), Some("locks"), true)] {
             let document = document(&scope, &roles);
             let mut sids: Vec<&str> = document.statements().iter().map(Statement::sid).collect();
@@ -355,8 +382,8 @@ mod tests {
 
     #[test]
     fn no_role_but_setup_makes_or_changes_anything_but_items_and_objects() {
-        let document =
-            document(&scope(in_table(), Some("locks"), true), &[Role::Run, Role::Operator, Role::Doctor]);
+        let roles = [Role::Run, Role::Operator, Role::State, Role::Doctor];
+        let document = document(&scope(in_table(), Some("locks"), true), &roles);
         for statement in document.statements() {
             for action in statement.actions() {
                 let reads = ["Get", "Describe", "List", "Scan", "BatchGet"].iter();

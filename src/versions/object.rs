@@ -93,7 +93,7 @@ impl Object {
     /// [`Error::Config`], with the cure.
     pub async fn require_versioning(&self) -> Result<(), Error> {
         let bucket = &self.place.bucket.bucket;
-        match Bucket::read(&self.s3, bucket).await.versioning.known() {
+        match Bucket::versioning(&self.s3, bucket).await.known() {
             Some(Versioning::Off) => Err(Error::Config(format!(
                 "the bucket {bucket} keeps no earlier versions of the state: turn versioning on, and from then \
                  on there are some (`tfguard setup --bucket {bucket} --repair` does)"

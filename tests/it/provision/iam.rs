@@ -84,6 +84,7 @@ fn s3(call: &Call) -> Ask {
     let method = call.method.as_str();
     if !key.is_empty() {
         let action = match method {
+            "GET" | "HEAD" if has("versionId") => "GetObjectVersion",
             "GET" | "HEAD" => "GetObject",
             "PUT" => "PutObject",
             "DELETE" => "DeleteObject",
@@ -97,6 +98,7 @@ fn s3(call: &Call) -> Ask {
         "GET" if has("encryption") => "GetEncryptionConfiguration",
         "GET" if has("publicAccessBlock") => "GetBucketPublicAccessBlock",
         "GET" if has("list-type") => "ListBucket",
+        "GET" if has("versions") => "ListBucketVersions",
         "PUT" if has("versioning") => "PutBucketVersioning",
         "PUT" if has("encryption") => "PutEncryptionConfiguration",
         "PUT" if has("publicAccessBlock") => "PutBucketPublicAccessBlock",

@@ -109,6 +109,21 @@ resource "terraform_data" "x" {{
         let examined = self.run(&["doctor"]).output();
         assert!([0, 78].contains(&examined.code()), "{}", examined.stderr);
         self.is_granted_by(&policy);
+
+        self.states_are_restored_with_what_is_granted();
+    }
+
+    fn states_are_restored_with_what_is_granted(&self) {
+        self.run(&["setup", "--bucket", "states", "--repair"]).output().exits(0);
+        self.run(&["apply", "--", "-auto-approve"]).output().exits(0);
+        self.run(&["apply", "--", "-auto-approve"]).output().exits(0);
+        self.wire.take();
+        let policy = self.policy("state");
+        self.run(&["state", "versions"]).output().exits(0);
+        let used = self.is_granted_by(&policy);
+        assert!(used.contains("StateVersionList") && used.contains("StateVersions"), "{used:?}");
+        self.run(&["state", "restore", "previous", "--yes"]).output().exits(0);
+        self.is_granted_by(&policy);
     }
 }
 
@@ -204,7 +219,7 @@ fn a_policy_about_nothing_is_refused() {
     for (options, part) in [
         (&[][..], "nothing here is on AWS"),
         (&["--key-prefix", "net/", "--table", "locks"], "--bucket NAME"),
-        (&["--for", "admin", "--table", "locks"], "run, operator, doctor, setup"),
+        (&["--for", "admin", "--table", "locks"], "run, operator, state, doctor, setup"),
         (&["--account", "12", "--table", "locks"], "12 digits"),
     ] {
         let run = Run::new(&project).args(["policy"]).args(options).output().exits(64).says(&[part]);
