@@ -49,6 +49,14 @@ pub enum Error {
         /// What was tried, what to do next: empty, or a clause with its own separator.
         advice: String,
     },
+    /// The bucket with the state, or the table with its digest, did not answer or refused.
+    #[error("the state {state}: {source}")]
+    State {
+        /// Where the state is.
+        state: String,
+        /// What the service's side said.
+        source: StoreError,
+    },
     /// The child's credentials are known to expire too soon.
     #[error("{0}")]
     Credentials(String),
@@ -95,7 +103,7 @@ impl Error {
         match self {
             Self::Usage(_) => exit::USAGE,
             Self::NoInput(_) => exit::NO_INPUT,
-            Self::Store { source, .. } => match source {
+            Self::Store { source, .. } | Self::State { source, .. } => match source {
                 StoreError::Unavailable { .. } => exit::UNAVAILABLE,
                 StoreError::Credentials { .. } => exit::CREDENTIALS,
                 StoreError::Misconfigured { .. } | StoreError::BadRecord { .. } => exit::CONFIG,

@@ -26,3 +26,4 @@ pub mod state_lock;
 pub mod store;
 pub mod supervisor;
 pub mod terraform;
+pub mod versions;

@@ -34,8 +34,9 @@ pub(super) fn custody(config: &Config, command: &Step, options: &str) -> Custody
         _ => None,
     };
     let initialises = matches!(&config.action, Action::Terraform { command: Command::Init, .. });
-    // Neither of them depends on the state, and both are needed to mend it.
-    let may_be_unclean = initialises || pushes.is_some();
+    // None of them depends on the state, and all are needed to mend it.
+    let restores = matches!(&config.action, Action::Restore { .. });
+    let may_be_unclean = initialises || restores || pushes.is_some();
     Custody {
         rescue: rescue(config, command, invocation.as_ref(), options),
         pushes: pushes.map(pushed),
@@ -49,7 +50,7 @@ pub(super) fn custody(config: &Config, command: &Step, options: &str) -> Custody
 pub(super) fn state_lock(config: &Config, directory: &Directory, command: &Step) -> Option<Care> {
     let detailed_exitcode = match &config.action {
         Action::Terraform { args, .. } => args::has_flag(args, "detailed-exitcode"),
-        Action::Run { .. } => false,
+        Action::Run { .. } | Action::Restore { .. } => false,
         _ => return None,
     };
     if directory.backend.is_local() || config.mode == Mode::Shared {

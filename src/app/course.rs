@@ -62,8 +62,17 @@ pub(super) fn build(
             Ok(Built::of(None, Tool::find(config)?.called(argv)))
         }
         Action::Exec { argv } => Ok(Built::of(None, exec(argv, &config.directory)?)),
+        Action::Restore { named, init, .. } => {
+            directory.require(Command::Plan, &[])?;
+            let tool = Tool::find(config)?;
+            // It asks nothing, and prints nothing that anybody waits for.
+            let push = tool.raw(["state", "push", "-"].map(OsString::from).to_vec(), Output::Passed);
+            let built = Built::of(tool.init(*init, directory, &["-no-color".into()]), push);
+            Ok(Built { shown: format!("tfguard state restore {named}"), ..built })
+        }
         Action::Status { .. }
         | Action::History { .. }
+        | Action::Versions { .. }
         | Action::Doctor { .. }
         | Action::Unlock { .. }
         | Action::Setup { .. }

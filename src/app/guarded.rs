@@ -5,7 +5,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::course::{self, Built};
 use super::inherit::Around;
-use super::{care, migrate, setup};
+use super::{care, migrate, setup, state};
 use crate::child::{Arrival, Terminal};
 use crate::cli::{Action, Config, Format, Target};
 use crate::clock::{Clock, SystemClock};
@@ -15,7 +15,7 @@ use crate::guardian::{Setting, Token};
 use crate::lease::transition::Candidate;
 use crate::report::event::{Event, Level, Served};
 use crate::report::{Outlet, Reporter, SharedWriter};
-use crate::supervisor::run::{Need, Plan, Report, run as supervise};
+use crate::supervisor::run::{Need, Plan, Report, Work, run as supervise};
 use crate::supervisor::stop::Limits;
 use crate::terraform::args::Command;
 
@@ -79,7 +79,7 @@ async fn plan(
     let terminal = Terminal::open_foreground().is_some() && config.log.format == Format::Text;
     let directory = setup::inspect_for(config)?;
     let session = crate::session::id();
-    let Built { course, main, shown } = course::build(config, &directory, terminal, &session)?;
+    let Built { mut course, main, shown } = course::build(config, &directory, terminal, &session)?;
     setup::require_backend(config, &directory, course.init.as_ref().map(|_| [].as_slice()), reporter)?;
     let inits =
         course.init.is_some() || matches!(config.action, Action::Terraform { command: Command::Init, .. });
@@ -95,6 +95,12 @@ async fn plan(
     let outlook = outlook(config.credentials, &target.named(), reporter).await?;
     let around = Around::find(setup::env_text);
     let needs = needs(&target, config, &around).await?;
+    let custody = care::custody(config, &main, &target.options());
+    if let Action::Restore { version, yes, .. } = &config.action {
+        let order = state::Order { wanted: version, yes: *yes, push: main.clone(), rescue: &custody.rescue };
+        let restore = state::restore(config, &directory, &target, order, reporter).await?;
+        course.work = Work::Restore(Box::new(restore));
+    }
     let candidate = Candidate {
         session,
         mode: config.mode,
@@ -124,7 +130,7 @@ async fn plan(
             on_lease_lost: config.on_lease_lost,
             deadline: config.deadline.map(|deadline| started.mono + deadline),
         },
-        custody: care::custody(config, &main, &target.options()),
+        custody,
         credentials: (config.credentials, outlook),
         course,
         around: around.sessions,

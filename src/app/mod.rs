@@ -12,6 +12,7 @@ mod pass;
 mod past;
 mod provision;
 mod setup;
+mod state;
 mod state_lock;
 
 use std::time::Duration;
@@ -109,12 +110,17 @@ fn run(config: Config) -> u8 {
 
 async fn dispatch(config: &Config, arrivals: UnboundedReceiver<Arrival>, reporter: &Reporter) -> u8 {
     match &config.action {
-        Action::Terraform { .. } | Action::Run { .. } | Action::Drift { .. } | Action::Exec { .. } => {
-            guarded::run(config, arrivals, reporter).await
-        }
+        Action::Terraform { .. }
+        | Action::Run { .. }
+        | Action::Drift { .. }
+        | Action::Exec { .. }
+        | Action::Restore { .. } => guarded::run(config, arrivals, reporter).await,
         Action::Status { json, check } => told(operator::status(config, *json, *check).await, reporter),
         Action::History { last, since, json } => {
             told(past::history(config, *last, *since, *json, reporter).await, reporter)
+        }
+        Action::Versions { last, json } => {
+            told(state::versions(config, *last, *json, reporter).await, reporter)
         }
         Action::Doctor { json } => {
             let examined = Box::pin(doctor::run(config, *json));

@@ -102,7 +102,11 @@ pub(super) async fn rows(
     Ok(rows)
 }
 
-async fn read(store: &dyn Store, lock: &LockName) -> Result<Option<Record>, Error> {
+/// The record of the lock.
+///
+/// # Errors
+/// The store's.
+pub(super) async fn read(store: &dyn Store, lock: &LockName) -> Result<Option<Record>, Error> {
     store.read(lock, TIMEOUT).await.map_err(|error| failed(lock, error))
 }
 

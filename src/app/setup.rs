@@ -137,8 +137,9 @@ pub(super) fn require_backend(
     reporter: &Reporter,
 ) -> Result<(), Error> {
     let (command, args) = match &config.action {
-        Action::Terraform { command, args, .. } => (command, args),
-        Action::Run { args, .. } | Action::Drift { args, .. } => (&Command::Plan, args),
+        Action::Terraform { command, args, .. } => (command, args.as_slice()),
+        Action::Run { args, .. } | Action::Drift { args, .. } => (&Command::Plan, args.as_slice()),
+        Action::Restore { .. } => (&Command::Plan, [].as_slice()),
         _ => return Ok(()),
     };
     let decides = |args: &[OsString]| {

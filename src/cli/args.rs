@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-use super::queries::History;
+use super::queries::{History, State};
 use crate::terraform::find::Name;
 
 const ABOUT: &str =
@@ -149,6 +149,14 @@ pub enum Command {
         args_override_self = true
     )]
     History(History),
+    /// List earlier versions of the state, or bring one back
+    #[command(
+        after_help = "Examples:\n  tfguard state versions\n  tfguard state restore previous --reason 'apply went wrong'",
+        override_usage = "tfguard state <COMMAND> [OPTIONS]",
+        args_override_self = true,
+        disable_help_subcommand = true
+    )]
+    State(State),
     /// Ask the holder to stop and release the lock, or take it away
     #[command(
         after_help = "Examples:\n  tfguard unlock --reason 'runner was deleted'\n  \

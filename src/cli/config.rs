@@ -15,6 +15,7 @@ use crate::supervisor::stop::OnLeaseLost;
 use crate::terraform::args::Command;
 use crate::terraform::find::Name;
 use crate::terraform::init::InitPolicy;
+use crate::versions::Wanted;
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +67,24 @@ pub enum Action {
         since: Option<Duration>,
         /// As one JSON document.
         json: bool,
+    },
+    /// List the versions of the state.
+    Versions {
+        /// How many.
+        last: u64,
+        /// As one JSON document.
+        json: bool,
+    },
+    /// Bring a version of the state back, under the lock.
+    Restore {
+        /// Which.
+        version: Wanted,
+        /// As it was given, for people.
+        named: String,
+        /// Without asking the user.
+        yes: bool,
+        /// Whether `init` comes first.
+        init: InitPolicy,
     },
     /// Check what a run needs.
     Doctor {

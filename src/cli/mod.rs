@@ -17,8 +17,10 @@ pub mod resolve;
 pub mod resources;
 pub mod site;
 pub mod source;
+mod state_object;
 pub mod status;
 pub mod target;
+pub mod versions;
 
 pub use args::Args;
 pub use config::{Action, Colour, Config, Format, Log};
@@ -27,4 +29,5 @@ pub use parse::{Parsed, parse};
 pub use placement::state_place;
 pub use resolve::{MOST_LOCKS, Surroundings, real_terraform, resolve};
 pub use site::{Site, in_order};
+pub use state_object::state_object;
 pub use target::{Place, Target, choose, user_state_dir};

@@ -9,6 +9,7 @@ use super::args::{Args, Command as RawCommand, Options, Unlock};
 use super::config::{Action, Colour, Config, Format, Log};
 use super::file::{self, File, Names};
 use super::origin::{Given, Origins};
+use super::queries::{Restore, State, StateCommand};
 use super::raise;
 use super::target::{StoreChoice, Wish};
 use crate::credentials::Demands;
@@ -23,6 +24,7 @@ use crate::terraform::args as terraform_args;
 use crate::terraform::args::Command;
 use crate::terraform::init::InitPolicy;
 use crate::terraform::stages;
+use crate::versions::Wanted;
 
 /// As many locks as one run may take. Each has a session of its own, and the guardian is told of
 /// all of them before it can read.
@@ -137,6 +139,13 @@ fn take_options(mut command: RawCommand) -> (Options, RawCommand) {
         RawCommand::Exec(run) => std::mem::take(&mut run.options),
         RawCommand::Status(status) => std::mem::take(&mut status.options),
         RawCommand::History(history) => std::mem::take(&mut history.options),
+        RawCommand::State(state) => {
+            let below = match &mut state.command {
+                StateCommand::Versions(versions) => std::mem::take(&mut versions.options),
+                StateCommand::Restore(restore) => std::mem::take(&mut restore.options),
+            };
+            std::mem::take(&mut state.options).then(below)
+        }
         RawCommand::Unlock(unlock) => std::mem::take(&mut unlock.options),
         RawCommand::Setup(setup) => std::mem::take(&mut setup.options),
         RawCommand::Policy(policy) => std::mem::take(&mut policy.options),
@@ -210,6 +219,12 @@ fn action(
                 since: since.map(|(since, _)| since),
                 json: raw.json || log.format == Format::Json,
             })
+        }
+        RawCommand::State(State { command: StateCommand::Versions(raw), .. }) => {
+            Ok(Action::Versions { last: raw.last, json: raw.json || log.format == Format::Json })
+        }
+        RawCommand::State(State { command: StateCommand::Restore(raw), .. }) => {
+            restore(raw, log.format, init, surroundings.terminal)
         }
         RawCommand::Doctor(doctor) => Ok(Action::Doctor { json: doctor.json || log.format == Format::Json }),
         RawCommand::Unlock(raw) => unlock(raw, log.format, reason, surroundings.terminal),
@@ -288,11 +303,22 @@ fn unlock(raw: Unlock, format: Format, reason: Option<&Given>, terminal: bool) -
     })
 }
 
+fn restore(raw: Restore, format: Format, init: InitPolicy, terminal: bool) -> Result<Action, Error> {
+    let version = Wanted::parse(&raw.version)?;
+    if !raw.yes && (!terminal || format == Format::Json) {
+        return Err(usage(
+            "state restore asks before it does anything, and there is no terminal: give --yes",
+        ));
+    }
+    Ok(Action::Restore { version, named: raw.version.trim().to_owned(), yes: raw.yes, init })
+}
+
 fn mode(origins: &Origins<'_>, options: &Options, action: &Action) -> Result<Mode, Error> {
     let takes_no_lock = matches!(
         action,
         Action::Status { .. }
             | Action::History { .. }
+            | Action::Versions { .. }
             | Action::Doctor { .. }
             | Action::Unlock { .. }
             | Action::Setup { .. }

@@ -112,7 +112,19 @@ pub async fn examine(subject: &Subject<'_>) -> Vec<Finding> {
             now,
         }));
     }
-    findings
+    told_once(findings)
+}
+
+/// One cause, such as credentials that nobody gives out, stops every part with the same words.
+fn told_once(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut kept: Vec<Finding> = Vec::with_capacity(findings.len());
+    for finding in findings {
+        let repeats = |other: &Finding| other.severity == Severity::Error && other.what == finding.what;
+        if !kept.iter().any(repeats) {
+            kept.push(finding);
+        }
+    }
+    kept
 }
 
 /// What becomes of a part that does not come to an end.
@@ -484,4 +496,18 @@ async fn state_items(place: &StatePlace, path: &str) -> Option<StoreResult<Items
     });
     let place = (table.to_owned(), client.region().to_owned(), client.endpoint().map(str::to_owned));
     Some(Ok(Items { items, findings, time: client.server_time(), table: place }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_that_stops_several_parts_is_told_once() {
+        let none = |id, area| Finding::error(id, area, "no AWS credentials were found");
+        let fine = || Finding::ok("a", Area::Store, "fine");
+        let findings = vec![fine(), none("credentials", Area::Credentials), none("b", Area::State), fine()];
+        let ids: Vec<_> = told_once(findings).iter().map(|finding| finding.id).collect();
+        assert_eq!(ids, ["a", "credentials", "a"]);
+    }
 }

@@ -36,15 +36,16 @@ impl Line {
     async fn ask<T, E>(
         &self,
         action: &'static str,
+        bound: Duration,
         request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     ) -> Result<T, Fault>
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
         self.keys.ensure().await.map_err(Fault::Failed)?;
-        match tokio::time::timeout(BOUND, Box::pin(request)).await {
+        match tokio::time::timeout(bound, Box::pin(request)).await {
             Ok(answer) => answer.map_err(|error| fault(&self.service, action, &error)),
-            Err(_) => Err(Fault::silent(&self.service, BOUND)),
+            Err(_) => Err(Fault::silent(&self.service, bound)),
         }
     }
 }
@@ -64,7 +65,23 @@ macro_rules! line {
             where
                 E: ProvideErrorMetadata + Error + 'static,
             {
-                self.line.ask(action, request).await
+                self.line.ask(action, BOUND, request).await
+            }
+
+            /// As `ask`, for requests that carry much.
+            ///
+            /// # Errors
+            /// [`Fault`].
+            pub async fn ask_within<T, E>(
+                &self,
+                action: &'static str,
+                bound: Duration,
+                request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+            ) -> Result<T, Fault>
+            where
+                E: ProvideErrorMetadata + Error + 'static,
+            {
+                self.line.ask(action, bound, request).await
             }
 
             /// The region in force.

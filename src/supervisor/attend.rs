@@ -1,9 +1,11 @@
 //! One child, from its start until it and all it left are dead.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -100,6 +102,8 @@ pub(super) struct Scene<'a> {
     pub(super) session: Option<&'a str>,
     /// The right to send the one SIGINT.
     pub(super) token: &'a Token,
+    /// What the next child reads, where it is not our own input.
+    pub(super) feed: Option<Arc<File>>,
     /// How long the child's credentials last.
     pub(super) credentials: credentials::Watch,
 }

@@ -7,6 +7,7 @@ use super::custody::Custodian;
 use super::drift::{self, Drift};
 use super::phase;
 use super::pipeline::{self, Pipeline};
+use super::restore::Restore;
 use super::run::Plan;
 use super::verdict::{self, Verdict};
 use crate::child::Pumps;
@@ -33,6 +34,8 @@ pub enum Work {
     Pipeline(Box<Pipeline>),
     /// A look at what has changed outside Terraform.
     Drift(Box<Drift>),
+    /// An earlier version of the state.
+    Restore(Box<Restore>),
 }
 
 /// The phases of the run, one after the other. After anything but success the next one does not
@@ -81,6 +84,7 @@ pub(super) async fn follow(
         Work::Command(command) => run_command(command, scene, custodian).await,
         Work::Pipeline(work) => pipeline::run(work, scene, custodian).await,
         Work::Drift(work) => drift::run(work, plan, scene).await,
+        Work::Restore(restore) => restore.run(plan, scene, custodian).await,
     }
 }
 

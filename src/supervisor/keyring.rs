@@ -176,7 +176,8 @@ impl<'a> Keyring<'a> {
             None => return,
             Some(Relief::Posted) => "the guardian has died; another one took its post".to_owned(),
             Some(Relief::Unguarded(error)) => format!(
-                "the guardian has died, and no other could be posted ({error}): if tfguard itself is killed, {} until                  its lease ends",
+                "the guardian has died, and no other could be posted ({error}): if tfguard itself is killed, {} until its \
+                 lease ends",
                 self.stays()
             ),
         };

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, PipeReader};
+use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -104,7 +105,11 @@ impl Scene<'_> {
         };
         // In the background it would stop as soon as it reads.
         let unreadable = !on_terminal && Terminal::is_controlling(rustix::stdio::stdin());
-        let stdin = if step.interactive && text && !unreadable { Stdin::Inherit } else { Stdin::Null };
+        let stdin = match &self.feed {
+            Some(file) => Stdin::File(Arc::clone(file)),
+            None if step.interactive && text && !unreadable => Stdin::Inherit,
+            None => Stdin::Null,
+        };
         let mut env = self.env.clone();
         if !on_terminal || step.automated {
             env.push(("TF_IN_AUTOMATION".into(), "1".into()));

@@ -26,6 +26,7 @@ mod launch;
 mod phase;
 mod pipeline;
 mod remains;
+mod restore;
 pub mod run;
 pub(crate) mod scratch;
 pub mod stop;

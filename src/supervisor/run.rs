@@ -31,6 +31,7 @@ pub use super::attend::{Output, Step};
 pub use super::course::{Course, Work};
 pub use super::drift::Drift;
 pub use super::pipeline::Pipeline;
+pub use super::restore::Restore;
 
 /// Everything that a run is made of.
 pub struct Plan {
@@ -178,6 +179,7 @@ pub async fn run(
         outlet,
         env: environment(plan, &footings),
         token: &plan.token,
+        feed: None,
         credentials: Watch::new(demands, outlook),
     };
     let from = clock.now().wall;

@@ -22,7 +22,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    fn new(exit_code: u8, outcome: &'static str, ending: Ending) -> Self {
+    pub(super) fn new(exit_code: u8, outcome: &'static str, ending: Ending) -> Self {
         Self { exit_code, outcome, ending, counts: None, answer: Vec::new() }
     }
 }

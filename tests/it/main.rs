@@ -32,6 +32,7 @@ mod rescue;
 mod run;
 mod runners;
 mod signals;
+mod state;
 mod state_lock;
 mod store_contract;
 mod support;

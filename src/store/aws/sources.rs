@@ -42,6 +42,8 @@ impl From<CredentialsError> for LoadError {
                 format!("whoever gives out AWS credentials cannot be reached: {cause}"),
             ),
             CredentialsError::CredentialsNotLoaded(_) => Self::Missing,
+            // The end of the chain, on a machine that gives nothing away: there is simply none.
+            CredentialsError::ProviderError(_) if cause.contains("IMDS is disabled") => Self::Missing,
             _ => Self::Refused(cause),
         }
     }
