@@ -138,6 +138,7 @@ fn conditions(conditions: &Value, ask: &Ask) -> bool {
             let matches = |value: &String| patterns.iter().any(|pattern| like(pattern, value));
             match operator.as_str() {
                 "ForAllValues:StringLike" => values.is_none_or(|values| values.iter().all(matches)),
+                "StringLike" => values.is_some_and(|values| values.iter().any(matches)),
                 "StringLikeIfExists" => values.is_none_or(|values| values.iter().any(matches)),
                 _ => panic!("an operator that is not known here: {operator}"),
             }

@@ -47,6 +47,8 @@ resource "terraform_data" "x" {{
 "#
         ));
         let mut variables: Vec<_> = store.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        // A holder sees at its next heartbeat that it was removed.
+        variables.push(("TFGUARD_LEASE", "10s".into()));
         variables.push(("TFGUARD_ENDPOINT_URL", endpoint));
         variables.push(("TFGUARD_LOCK", "states/net/terraform.tfstate".into()));
         Self { wire, project, variables, _moto: moto }
