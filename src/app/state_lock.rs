@@ -55,7 +55,7 @@ pub(super) async fn unlock(config: &Config, order: &Order, reporter: &Reporter) 
     // An answer takes its time.
     nobody_holds(site).await?;
     for info in found {
-        free(&terraform, info, reporter).await?;
+        free(&terraform, &directory, info, reporter).await?;
     }
     let reason = escape::field(&order.reason);
     reporter.emit(Event::say(
@@ -121,16 +121,22 @@ async fn find(terraform: &Terraform, directory: &Directory) -> Result<Vec<LockIn
     Ok(found)
 }
 
-async fn free(terraform: &Terraform, info: LockInfo, reporter: &Reporter) -> Result<(), Error> {
-    let said = match terraform.force_unlock(&info.id).await {
-        Some((true, _)) => {
-            let LockInfo { id, path, who, created, .. } = info;
-            reporter.emit(Event::StateLockFreed { id, path, who, created });
-            return Ok(());
-        }
-        Some((false, said)) => said,
-        None => "it gave no answer".to_owned(),
-    };
+async fn free(
+    terraform: &Terraform,
+    directory: &Directory,
+    info: LockInfo,
+    reporter: &Reporter,
+) -> Result<(), Error> {
+    let (freed, said) =
+        terraform.force_unlock(&info.id).await.unwrap_or((false, "it gave no answer".to_owned()));
+    // Where a backend has two places for it and only one is taken, Terraform frees that one and
+    // fails at the other.
+    if freed || find(terraform, directory).await.is_ok_and(|left| left.iter().all(|lock| lock.id != info.id))
+    {
+        let LockInfo { id, path, who, created, .. } = info;
+        reporter.emit(Event::StateLockFreed { id, path, who, created });
+        return Ok(());
+    }
     Err(Error::Config(format!(
         "terraform force-unlock {} did not free the lock on {} of {}: {}",
         escape::field(&info.id),

@@ -176,6 +176,20 @@ fn a_state_lock_beside_the_state() {
     assert_eq!(delete["severity"], "info", "never sent to an endpoint that may ignore its condition");
 }
 
+/// Terraform frees the one that is there, and then says that it failed.
+#[test]
+fn a_state_lock_in_one_of_two_places_is_freed() {
+    let site = Site::new("dynamodb_table = \"locks\"\n    use_lockfile = true");
+    site.terraform(&["init", "-input=false"]);
+    site.left_by_a_dead_terraform();
+    let object = "/states/a/terraform.tfstate.tflock";
+    assert_eq!(site.moto.request("DELETE", object, &[], b"").0, 204);
+    site.doctor().fails().is("state-lock", "error");
+    site.unlock(&["--yes"]).output().exits(0).event("state_lock_freed");
+    site.doctor().works().is("state-lock", "ok");
+    site.terraform(&["apply", "-auto-approve"]);
+}
+
 #[test]
 fn the_bucket_and_the_backend() {
     let site = Site::new(r#"dynamodb_table = "locks""#);

@@ -42,7 +42,7 @@ resource "terraform_data" "work" {
 /// Runs Terraform with a file locked for as long as it, or anything that it started, is alive: the
 /// kernel sees to it, whoever kills whom. Who finds it locked writes down itself and the other.
 const WITNESS: &str = r#"#!/bin/sh
-case $1 in force-unlock | untaint) exec terraform "$@" ;; esac # questions that change nothing
+case $1 in force-unlock | untaint | version) exec terraform "$@" ;; esac # questions that change nothing
 exec 9>>"$STAGE/alive"
 if flock -n 9; then
   echo "$STAGE_RUN" >"$STAGE/holder"
