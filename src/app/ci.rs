@@ -11,7 +11,7 @@ use crate::escape;
 use crate::lease::Counts;
 use crate::report::Reporter;
 use crate::report::event::{Event, Level};
-use crate::terraform::args::Command;
+use crate::terraform::args::{self, Command};
 
 /// The desk that `config` asks for.
 pub(super) fn desk(config: &Config) -> Option<Desk> {
@@ -59,16 +59,34 @@ fn command(action: &Action) -> &'static str {
 }
 
 /// Writes the page of the run and the report for GitLab. The lock is free: what fails is a warning.
-pub(super) fn write_down(config: &Config, desk: Option<&Desk>, counts: Option<Counts>, reporter: &Reporter) {
+/// `counts`: what Terraform said that it changes.
+pub(super) fn write_down(
+    config: &Config,
+    desk: Option<&Desk>,
+    counts: Option<Counts>,
+    exit_code: u8,
+    reporter: &Reporter,
+) {
     let warn = |text| reporter.emit(Event::say(Level::Warn, text));
     if let Some(Err(text)) = desk.map(Desk::write_summary) {
         warn(text);
     }
     let Some(path) = &config.ci.report else { return };
     let shown = path.to_string_lossy();
+    let (plans, detailed) = match &config.action {
+        Action::Run { args, .. } | Action::Terraform { command: Command::Plan, args, .. } => {
+            (true, args::has_flag(args, "detailed-exitcode"))
+        }
+        _ => (false, false),
+    };
+    let succeeded = exit_code == 0 || (exit_code == 2 && detailed);
+    // Of a plan that changes nothing but outputs it says no counts.
+    let counts = counts.or_else(|| (plans && succeeded).then(Counts::default));
     match counts.map(|counts| std::fs::write(path, section::report(counts))) {
         Some(Ok(())) => {}
         Some(Err(error)) => warn(format!("the report {} cannot be written: {error}", escape::field(&shown))),
+        // Of a failure enough is said.
+        None if !succeeded => {}
         None => warn(format!(
             "there is no report {}: Terraform did not say what it changes",
             escape::field(&shown)

@@ -51,7 +51,7 @@ pub(super) async fn run(config: &Config, arrivals: UnboundedReceiver<Arrival>, r
         held: report.held,
         changes,
     });
-    ci::write_down(config, desk.as_ref(), changes, reporter);
+    ci::write_down(config, desk.as_ref(), changes, exit_code, reporter);
     if let (Some(mut pumps), Some(mut arrivals)) = (report.pumps, report.arrivals) {
         let written = tokio::task::spawn_blocking(move || {
             // A reader that has gone wants no answer.

@@ -42,6 +42,11 @@ fn the_report_has_the_counts() {
     assert_eq!(report(), "{\"create\":0,\"update\":0,\"delete\":2}\n");
     run(&["plan", "--ci-report", "other.json"]).output().exits(0);
     assert_eq!(project.read("other.json"), "{\"create\":0,\"update\":0,\"delete\":0}\n");
+    // Terraform shows no counts for it.
+    project.write("main.tf", "output \"o\" {\n  value = 1\n}\n");
+    run(&["destroy", "--", "-auto-approve"]).output().exits(0);
+    run(&["plan", "--", "-detailed-exitcode"]).output().exits(2);
+    assert_eq!(report(), "{\"create\":0,\"update\":0,\"delete\":0}\n");
     let silent = run(&["exec", "--", "true"]).output().exits(0);
     silent.says(&["there is no report", "Terraform did not say what it changes"]);
 }
