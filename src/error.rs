@@ -49,18 +49,32 @@ pub enum Error {
         /// What was tried, what to do next: empty, or a clause with its own separator.
         advice: String,
     },
+    /// The bucket with the state, or the table with its digest, did not answer or refused.
+    #[error("the state {state}: {source}")]
+    State {
+        /// Where the state is.
+        state: String,
+        /// What the service's side said.
+        source: StoreError,
+    },
     /// The child's credentials are known to expire too soon.
     #[error("{0}")]
     Credentials(String),
     /// The set-up is wrong, before any store was asked.
     #[error("{0}")]
     Config(String),
+    /// AWS did not answer, or not in time.
+    #[error("{0}")]
+    Unavailable(String),
     /// Held by others, waited too long, queue full, or taken out of the queue.
     #[error("{0}")]
     NotAcquired(String),
     /// The lock was acquired, and what earlier runs left under it forbids the command.
     #[error("{0}")]
     Refused(String),
+    /// `--deadline` came before the next command was started.
+    #[error("{0}")]
+    Deadline(String),
     /// The lease was lost before the child could run.
     #[error("{0}")]
     Lost(String),
@@ -89,14 +103,15 @@ impl Error {
         match self {
             Self::Usage(_) => exit::USAGE,
             Self::NoInput(_) => exit::NO_INPUT,
-            Self::Store { source, .. } => match source {
+            Self::Store { source, .. } | Self::State { source, .. } => match source {
                 StoreError::Unavailable { .. } => exit::UNAVAILABLE,
                 StoreError::Credentials { .. } => exit::CREDENTIALS,
                 StoreError::Misconfigured { .. } | StoreError::BadRecord { .. } => exit::CONFIG,
             },
             Self::Credentials(_) => exit::CREDENTIALS,
             Self::Config(_) => exit::CONFIG,
-            Self::NotAcquired(_) | Self::Refused(_) => exit::NOT_ACQUIRED,
+            Self::Unavailable(_) => exit::UNAVAILABLE,
+            Self::NotAcquired(_) | Self::Refused(_) | Self::Deadline(_) => exit::NOT_ACQUIRED,
             Self::Lost(_) => exit::LOST,
             Self::CannotRun(_) => exit::CANNOT_RUN,
             Self::NotFound(_) => exit::NOT_FOUND,

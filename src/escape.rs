@@ -59,6 +59,23 @@ pub fn bounded(text: &str, limit: usize) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// The same JSON document, with nothing left in its texts that [`is_unsafe`]. Line breaks between
+/// its parts stay.
+pub fn in_json(document: &str) -> String {
+    let mut shown = String::with_capacity(document.len());
+    for c in document.chars() {
+        if c != '\n' && is_unsafe(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing into a String cannot fail.
+                let _ = write!(shown, "\\u{unit:04x}");
+            }
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +103,14 @@ mod tests {
         assert_eq!(bounded("äöü", 3), "äöü");
         assert_eq!(bounded("äöüß", 3), "äöü…");
         assert_eq!(bounded("\u{1b}\u{1b}\u{1b}", 2), "\\u{1b}\\u{1b}…");
+    }
+
+    #[test]
+    fn json_stays_the_same_document() {
+        let value = serde_json::json!({ "a": "x\u{202e}y\u{e0041}\u{1b}\n", "b": [1] });
+        let shown = in_json(&serde_json::to_string_pretty(&value).unwrap());
+        assert!(!shown.contains(|c| c != '\n' && is_unsafe(c)), "{shown:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
     }
 
     proptest::proptest! {

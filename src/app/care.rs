@@ -21,6 +21,7 @@ pub(super) fn changes(config: &Config, command: &Step) -> bool {
     match &config.action {
         _ if config.mode == Mode::Shared => false,
         Action::Terraform { command, .. } => matches!(command, Command::Apply | Command::Destroy),
+        Action::Run { .. } => true,
         _ => !invocation(command).is_some_and(|invocation| invocation.only_reads()),
     }
 }
@@ -33,8 +34,9 @@ pub(super) fn custody(config: &Config, command: &Step, options: &str) -> Custody
         _ => None,
     };
     let initialises = matches!(&config.action, Action::Terraform { command: Command::Init, .. });
-    // Neither of them depends on the state, and both are needed to mend it.
-    let may_be_unclean = initialises || pushes.is_some();
+    // None of them depends on the state, and all are needed to mend it.
+    let restores = matches!(&config.action, Action::Restore { .. });
+    let may_be_unclean = initialises || restores || pushes.is_some();
     Custody {
         rescue: rescue(config, command, invocation.as_ref(), options),
         pushes: pushes.map(pushed),
@@ -46,7 +48,11 @@ pub(super) fn custody(config: &Config, command: &Step, options: &str) -> Custody
 /// How to look after the state lock. The lock on a local state ends with its process, and a
 /// command without Terraform's lock leaves none.
 pub(super) fn state_lock(config: &Config, directory: &Directory, command: &Step) -> Option<Care> {
-    let Action::Terraform { args, .. } = &config.action else { return None };
+    let detailed_exitcode = match &config.action {
+        Action::Terraform { args, .. } => args::has_flag(args, "detailed-exitcode"),
+        Action::Run { .. } | Action::Restore { .. } => false,
+        _ => return None,
+    };
     if directory.backend.is_local() || config.mode == Mode::Shared {
         return None;
     }
@@ -57,7 +63,7 @@ pub(super) fn state_lock(config: &Config, directory: &Directory, command: &Step)
             compares_ids: directory.backend == Backend::Type("s3".into()),
         },
         policy: config.free_state_lock,
-        detailed_exitcode: args::has_flag(args, "detailed-exitcode"),
+        detailed_exitcode,
     })
 }
 

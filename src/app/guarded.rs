@@ -1,39 +1,33 @@
-//! Commands under the lock: from the resolved options to a [`Plan`], and from its report to our
+//! Commands under their locks: from the resolved options to a [`Plan`], and from its report to our
 //! exit code.
-
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
-use std::process::Command as Process;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{care, inherit, setup};
-use crate::child::{Arrival, Target as Aim, Terminal};
-use crate::cli::{Action, Config, Format};
+use super::course::{self, Built};
+use super::inherit::Around;
+use super::{care, migrate, setup, state};
+use crate::child::{Arrival, Terminal};
+use crate::cli::{Action, Config, Format, Target};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::{Demands, Outlook};
 use crate::error::Error;
 use crate::guardian::{Setting, Token};
 use crate::lease::transition::Candidate;
-use crate::lease::{LockName, Mode};
-use crate::report::event::{Event, Level};
+use crate::report::event::{Event, Level, Served};
 use crate::report::{Outlet, Reporter, SharedWriter};
-use crate::supervisor::run::{Course, Plan, Report, Step, Work, run as supervise};
+use crate::supervisor::run::{Need, Plan, Report, Work, run as supervise};
 use crate::supervisor::stop::Limits;
-use crate::terraform::args::{self, Command, Situation, Version};
-use crate::terraform::find;
-use crate::terraform::init;
-use crate::terraform::redact;
+use crate::terraform::args::Command;
 
-/// Runs the command of `config` under its lock and returns our exit code.
+/// Runs the command of `config` under its locks and returns our exit code.
 pub(super) async fn run(config: &Config, arrivals: UnboundedReceiver<Arrival>, reporter: &Reporter) -> u8 {
     let started = SystemClock.now();
     let outlet = match config.log.format {
         Format::Text => Outlet::text(),
         Format::Json => Outlet::json(SharedWriter::stdout(), setup::wall),
     };
-    let mut lock = None;
-    let report = match plan(config, reporter, started, &mut lock).await {
+    let mut locks = Vec::new();
+    let mut report = match plan(config, reporter, started, &mut locks).await {
         Ok(plan) => supervise(&plan, arrivals, SystemClock, reporter, &outlet).await,
         Err(error) => Report::failed(error, SystemClock.mono().since(started.mono)),
     };
@@ -41,18 +35,26 @@ pub(super) async fn run(config: &Config, arrivals: UnboundedReceiver<Arrival>, r
         reporter.emit(Event::failure(error));
     }
     let exit_code = report.exit_code();
+    let (changes, answer) = match report.result {
+        Ok(ref mut verdict) => (verdict.counts, std::mem::take(&mut verdict.answer)),
+        Err(_) => (None, Vec::new()),
+    };
     reporter.emit(Event::RunSummary {
-        lock,
-        generation: report.generation,
+        locks: if report.locks.is_empty() { locks } else { report.locks.clone() },
         outcome: report.outcome(),
         exit_code,
         waited: report.waited,
         held: report.held,
+        changes,
     });
     if let (Some(mut pumps), Some(mut arrivals)) = (report.pumps, report.arrivals) {
+        let written = tokio::task::spawn_blocking(move || {
+            // A reader that has gone wants no answer.
+            let _ = SharedWriter::stdout().write(&answer);
+        });
         // The lock is free, the child is dead: a slow reader may take all the time it wants.
         tokio::select! {
-            () = pumps.all() => {}
+            _ = async { (pumps.all().await, written.await) } => {}
             () = stopped(&mut arrivals) => {}
         }
     }
@@ -72,49 +74,37 @@ async fn plan(
     config: &Config,
     reporter: &Reporter,
     started: crate::lease::Now,
-    lock: &mut Option<LockName>,
+    locks: &mut Vec<Served>,
 ) -> Result<Plan, Error> {
     let terminal = Terminal::open_foreground().is_some() && config.log.format == Format::Text;
-    let directory = setup::inspect(&config.directory)?;
-    let cwd = &config.directory;
-    let (init, command) = match &config.action {
-        Action::Terraform { command, args, init: policy } => {
-            directory.require(*command, args)?;
-            let tool = Tool::find(config, cwd)?;
-            let plain: &[OsString] =
-                if args::has_flag(args, "no-color") { &["-no-color".into()] } else { &[] };
-            let init = init::needed(*policy, &directory)
-                .then(|| tool.step(config, Command::Init, plain, false))
-                .transpose()?;
-            (init, tool.step(config, *command, args, terminal)?)
-        }
-        Action::Exec { argv } if config.stands_in_for.is_some() => {
-            (None, Tool::find(config, cwd)?.called(argv))
-        }
-        Action::Exec { argv } => (None, exec(argv, cwd)?),
-        Action::Status { .. } | Action::History { .. } | Action::Unlock { .. } => {
-            return Err(Error::Bug("a command without a child was to be supervised".into()));
-        }
-    };
-    let is_terraform = matches!(config.action, Action::Terraform { .. });
-    let target = setup::target(config, &directory, is_terraform)?;
-    let site = target.only()?.clone();
-    *lock = Some(site.lock.clone());
+    let directory = setup::inspect_for(config)?;
+    let session = crate::session::id();
+    let Built { mut course, main, shown } = course::build(config, &directory, terminal, &session)?;
+    setup::require_backend(config, &directory, course.init.as_ref().map(|_| [].as_slice()), reporter)?;
+    let inits =
+        course.init.is_some() || matches!(config.action, Action::Terraform { command: Command::Init, .. });
+    let target = migrate::target(config, &directory, inits, reporter)?;
+    locks.extend(target.sites.iter().map(|site| Served::nothing(&site.lock)));
     if !target.chosen.is_empty() {
         reporter.emit(Event::say(Level::Info, target.chosen.join("; ")));
     }
     for text in &target.warnings {
         reporter.emit(Event::say(Level::Warn, text.clone()));
     }
-    // Before the lock is asked for: nobody is to wait for a run that cannot work.
-    let outlook = outlook(config.credentials, &site.lock, reporter).await?;
-    let store = setup::open(&site.store, &site.lock).await?;
-    let inherited = inherit::footing(&site.lock, config.mode, store.as_ref()).await?;
-    let shown = command.shown.join(" ");
+    // Before a lock is asked for: nobody is to wait for a run that cannot work.
+    let outlook = outlook(config.credentials, &target.named(), reporter).await?;
+    let around = Around::find(setup::env_text);
+    let needs = needs(&target, config, &around).await?;
+    let custody = care::custody(config, &main, &target.options());
+    if let Action::Restore { version, yes, .. } = &config.action {
+        let order = state::Order { wanted: version, yes: *yes, push: main.clone(), rescue: &custody.rescue };
+        let restore = state::restore(config, &directory, &target, order, reporter).await?;
+        course.work = Work::Restore(Box::new(restore));
+    }
     let candidate = Candidate {
-        session: crate::session::id(),
+        session,
         mode: config.mode,
-        changes: care::changes(config, &command),
+        changes: care::changes(config, &main),
         lease: config.lease,
         asked_at: started.wall,
         identity: setup::identity(Some(shown), config.reason.clone()),
@@ -122,20 +112,17 @@ async fn plan(
     let token = Token::new().map_err(|error| {
         Error::Bug(format!("the system gives no pipe for the interrupt's token: {error}"))
     })?;
-    let state = care::state_lock(config, &directory, &command);
+    let state = care::state_lock(config, &directory, &main);
     let guardian = Setting {
+        session: candidate.session.clone(),
         state: state.clone(),
-        lock: site.lock.clone(),
-        store: site.store.absolute(),
         stop_timeout: config.stop_timeout,
         on_lease_lost: config.on_lease_lost,
         json: config.log.format == Format::Json,
         log_file: config.log.file.clone(),
     };
-    let options = site.options();
     Ok(Plan {
-        name: site.lock,
-        store,
+        needs,
         candidate,
         wait: config.wait,
         limits: Limits {
@@ -143,11 +130,10 @@ async fn plan(
             on_lease_lost: config.on_lease_lost,
             deadline: config.deadline.map(|deadline| started.mono + deadline),
         },
-        custody: care::custody(config, &command, &options),
-        options,
+        custody,
         credentials: (config.credentials, outlook),
-        course: Course { init, work: Work::Command(command) },
-        inherited,
+        course,
+        around: around.sessions,
         started: started.mono,
         seed: crate::session::seed(),
         state,
@@ -156,98 +142,35 @@ async fn plan(
     })
 }
 
+/// The locks of `target`, their stores open, in the order in which they are taken.
+async fn needs(target: &Target, config: &Config, around: &Around) -> Result<Vec<Need>, Error> {
+    let mut needs: Vec<Need> = Vec::new();
+    for site in &target.sites {
+        let spec = site.store.absolute();
+        let store = match needs.iter().find(|need| need.spec == spec) {
+            Some(need) => need.store.clone(),
+            None => setup::open(&site.store, &site.lock).await?,
+        };
+        let inherited = around.footing(&site.lock, config.mode, store.as_ref()).await?;
+        needs.push(Need { name: site.lock.clone(), store, spec, options: site.options(), inherited });
+    }
+    // An open store knows best what it is: two ways to name it are one store.
+    let rank = |need: &Need| (need.name.key(), need.store.describe());
+    needs.sort_by_cached_key(rank);
+    needs.dedup_by_key(|need| rank(need));
+    let asked: Vec<_> = needs.iter().map(|need| (&need.name, need.inherited.is_some())).collect();
+    around.check_order(&asked, config.wait)?;
+    Ok(needs)
+}
+
 /// How long the credentials last that the command will use.
-async fn outlook(demands: Demands, lock: &LockName, reporter: &Reporter) -> Result<Outlook, Error> {
+async fn outlook(demands: Demands, locks: &str, reporter: &Reporter) -> Result<Outlook, Error> {
     let outlook = Outlook::find(&setup::env_text, demands.asks()).await;
     if let Some(why) = demands.shortfall(&outlook, setup::wall()) {
-        return Err(Error::Credentials(format!("lock {lock}: {why}; nothing was locked or run")));
+        return Err(Error::Credentials(format!("{locks}: {why}; nothing was locked or run")));
     }
     if let Some(text) = demands.uncheckable(&outlook) {
         reporter.emit(Event::say(Level::Warn, text));
     }
     Ok(outlook)
-}
-
-/// Terraform or OpenTofu, found.
-struct Tool {
-    program: PathBuf,
-    dir: PathBuf,
-}
-
-impl Tool {
-    fn find(config: &Config, dir: &Path) -> Result<Self, Error> {
-        let cwd = std::env::current_dir().unwrap_or_else(|_| dir.to_path_buf());
-        let program = find::terraform(
-            config.terraform_bin.as_deref(),
-            config.stands_in_for.unwrap_or_default(),
-            &setup::search(&cwd),
-        )?;
-        Ok(Self { program, dir: dir.to_path_buf() })
-    }
-
-    /// `interactive`: it has a terminal to ask at. A step that the user did not ask for has none.
-    fn step(
-        &self,
-        config: &Config,
-        command: Command,
-        user: &[OsString],
-        interactive: bool,
-    ) -> Result<Step, Error> {
-        let json = config.log.format == Format::Json;
-        let ambient = args::ambient(command, &setup::env_text);
-        let situation = Situation {
-            interactive,
-            json,
-            shared: config.mode == Mode::Shared,
-            version: if json && command == Command::Init { self.version() } else { None },
-            ambient: &ambient,
-        };
-        let args = args::build(command, user, situation);
-        let name =
-            self.program.file_name().unwrap_or(self.program.as_os_str()).to_string_lossy().into_owned();
-        let mut shown = vec![name];
-        shown.extend(redact::terraform(&args));
-        let requested =
-            matches!(&config.action, Action::Terraform { command: asked, .. } if *asked == command);
-        Ok(Step {
-            program: self.program.clone(),
-            args,
-            dir: self.dir.clone(),
-            shown,
-            target: Aim::Process,
-            interactive: requested,
-        })
-    }
-
-    /// A command line that came to us under Terraform's name.
-    fn called(&self, argv: &[OsString]) -> Step {
-        Step {
-            program: self.program.clone(),
-            args: argv.get(1..).unwrap_or_default().to_vec(),
-            dir: self.dir.clone(),
-            shown: redact::command(argv),
-            target: Aim::Process,
-            interactive: true,
-        }
-    }
-
-    /// Only asked where an argument depends on it: it costs a start of Terraform.
-    fn version(&self) -> Option<Version> {
-        let output = Process::new(&self.program).arg("version").current_dir(&self.dir).output().ok()?;
-        Version::parse(&String::from_utf8_lossy(&output.stdout))
-    }
-}
-
-fn exec(argv: &[OsString], dir: &Path) -> Result<Step, Error> {
-    let Some((name, args)) = argv.split_first() else {
-        return Err(Error::Usage("exec needs a command: tfguard exec -- CMD ARGS".into()));
-    };
-    Ok(Step {
-        program: find::program(name, &setup::search(dir))?,
-        args: args.to_vec(),
-        dir: dir.to_path_buf(),
-        shown: redact::command(argv),
-        target: Aim::Group,
-        interactive: true,
-    })
 }

@@ -2,18 +2,24 @@
 //! else.
 
 mod care;
+mod course;
+mod doctor;
 mod guarded;
 mod inherit;
+mod migrate;
 mod operator;
 mod pass;
 mod past;
+mod provision;
 mod setup;
+mod state;
+mod state_lock;
 
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::child::{Arrival, Parent, Signals};
+use crate::child::{Arrival, Arrived, Parent, Signals};
 use crate::cli::{self, Action, Config, DropIn, Parsed, Surroundings};
 use crate::error::{Error, exit};
 use crate::identity;
@@ -104,21 +110,68 @@ fn run(config: Config) -> u8 {
 
 async fn dispatch(config: &Config, arrivals: UnboundedReceiver<Arrival>, reporter: &Reporter) -> u8 {
     match &config.action {
-        Action::Terraform { .. } | Action::Exec { .. } => guarded::run(config, arrivals, reporter).await,
+        Action::Terraform { .. }
+        | Action::Run { .. }
+        | Action::Drift { .. }
+        | Action::Exec { .. }
+        | Action::Restore { .. } => guarded::run(config, arrivals, reporter).await,
         Action::Status { json, check } => told(operator::status(config, *json, *check).await, reporter),
         Action::History { last, since, json } => {
             told(past::history(config, *last, *since, *json, reporter).await, reporter)
         }
-        Action::Unlock { session, recovered, now, yes, reason } => {
+        Action::Versions { last, json } => {
+            told(state::versions(config, *last, *json, reporter).await, reporter)
+        }
+        Action::Doctor { json } => {
+            let examined = Box::pin(doctor::run(config, *json));
+            told(interruptible(examined, arrivals).await, reporter)
+        }
+        Action::Unlock { session, recovered, state_lock, now, yes, reason } => {
             let order = operator::Order {
                 session: session.clone(),
                 recovered: *recovered,
+                state_lock: *state_lock,
                 now: *now,
                 yes: *yes,
                 reason: reason.clone(),
             };
-            told(operator::unlock(config, order, reporter).await, reporter)
+            let done = match order.state_lock {
+                true => state_lock::unlock(config, &order, reporter).await,
+                false => operator::unlock(config, order, reporter).await,
+            };
+            told(done, reporter)
         }
+        Action::Setup { print, repair, tags } => {
+            let order = provision::Order { print: *print, repair: *repair, tags: tags.clone() };
+            told(provision::setup(config, order, arrivals, reporter).await, reporter)
+        }
+        Action::Policy { roles, account, key_prefix } => {
+            let (account, prefix) = (account.clone(), key_prefix.as_deref());
+            told(provision::policy(config, roles, account, prefix, reporter).await, reporter)
+        }
+    }
+}
+
+/// What only looks stops at the first signal.
+async fn interruptible(
+    looking: impl Future<Output = Result<u8, Error>>,
+    mut arrivals: UnboundedReceiver<Arrival>,
+) -> Result<u8, Error> {
+    let stopped = async {
+        loop {
+            match arrivals.recv().await {
+                Some(Arrival::Stop(Arrived { name, number, .. })) => {
+                    return Error::Cancelled { name, number: u8::try_from(number).unwrap_or_default() };
+                }
+                Some(Arrival::Orphaned) => return Error::Cancelled { name: "SIGHUP", number: 1 },
+                Some(Arrival::Child) => {}
+                None => std::future::pending().await,
+            }
+        }
+    };
+    tokio::select! {
+        result = looking => result,
+        error = stopped => Err(error),
     }
 }
 

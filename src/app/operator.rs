@@ -3,10 +3,10 @@
 use std::io::{BufRead, IsTerminal};
 
 use super::setup;
-use crate::cli::{Config, status as render};
+use crate::cli::{Config, Site, status as render};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, exit};
-use crate::lease::{Holder, Intervention, Lease, Pushed};
+use crate::lease::{Holder, Intervention, Lease, LockName, Pushed, Record, RecordError};
 use crate::operate::{self, Done, Request};
 use crate::report::event::{Event, Level};
 use crate::report::{Reporter, SharedWriter, human};
@@ -16,39 +16,69 @@ use crate::supervisor::party;
 /// How long a status may take to be read.
 const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// Shows who holds the lock and who waits.
+/// A lock as it was found.
+struct Looked {
+    lock: LockName,
+    store: String,
+    record: Result<Option<Record>, RecordError>,
+}
+
+/// Shows who holds the locks and who waits.
 pub(super) async fn status(config: &Config, json: bool, check: bool) -> Result<u8, Error> {
-    let directory = setup::inspect(&config.directory)?;
-    let target = setup::target(config, &directory, false)?;
-    let site = target.only()?;
-    let store = setup::open_to_look(&site.store, &site.lock).await?;
+    let directory = setup::inspect_for(config)?;
+    let mut target = setup::target(config, &directory, false)?;
+    setup::ambient_sources(&mut target);
+    let mut looked = Vec::new();
+    for site in target.sites {
+        looked.push(look(site).await?);
+    }
+    let now = SystemClock.now().wall;
+    let views: Vec<render::View<'_>> = looked
+        .iter()
+        .map(|one| render::View {
+            lock: &one.lock,
+            store: &one.store,
+            sources: &target.sources,
+            record: one.record.as_ref().map(Option::as_ref),
+            now,
+        })
+        .collect();
+    let colour = config.log.colour.on_stdout();
+    let shown = if json { render::json(&views) } else { render::texts(&views, colour).into_bytes() };
+    let _ = SharedWriter::stdout().write(&shown);
+    let held = |one: &Looked| matches!(&one.record, Ok(Some(record)) if !record.is_free());
+    Ok(if looked.iter().any(|one| one.record.is_err()) {
+        exit::CONFIG
+    } else if check && looked.iter().any(held) {
+        exit::NOT_ACQUIRED
+    } else {
+        0
+    })
+}
+
+async fn look(site: Site) -> Result<Looked, Error> {
+    let lock = site.lock;
+    let store = setup::open_to_look(&site.store, &lock).await?;
     let read = match &store {
-        Some(store) => store.read(&site.lock, TIMEOUT).await,
+        Some(store) => store.read(&lock, TIMEOUT).await,
         None => Ok(None),
     };
-    let (record, held) = match &read {
-        Ok(record) => (Ok(record.as_ref()), record.as_ref().is_some_and(|record| !record.is_free())),
-        Err(StoreError::BadRecord { error, .. }) => (Err(error), false),
+    let record = match read {
+        Ok(record) => Ok(record),
+        Err(StoreError::BadRecord { error, .. }) => Err(error),
         Err(source) => {
-            let (lock, source) = (site.lock.to_string(), source.clone());
-            return Err(Error::Store { lock, source, advice: String::new() });
+            return Err(Error::Store { lock: lock.to_string(), source, advice: String::new() });
         }
     };
-    let described = store.map_or_else(|| site.store.describe(), |store| store.describe());
-    let view = render::View { lock: &site.lock, store: &described, record, now: SystemClock.now().wall };
-    let shown = if json { render::json(view) } else { render::text(view).into_bytes() };
-    let _ = SharedWriter::stdout().write(&shown);
-    Ok(match record {
-        Err(_) => exit::CONFIG,
-        Ok(_) if check && held => exit::NOT_ACQUIRED,
-        Ok(_) => 0,
-    })
+    let store = store.map_or_else(|| site.store.describe(), |store| store.describe());
+    Ok(Looked { lock, store, record })
 }
 
 /// What an operator orders.
 pub(super) struct Order {
     pub(super) session: Option<String>,
     pub(super) recovered: bool,
+    pub(super) state_lock: bool,
     pub(super) now: bool,
     pub(super) yes: bool,
     pub(super) reason: String,
@@ -56,11 +86,11 @@ pub(super) struct Order {
 
 /// Asks the holder to stop, or takes an entry out.
 pub(super) async fn unlock(config: &Config, order: Order, reporter: &Reporter) -> Result<u8, Error> {
-    let directory = setup::inspect(&config.directory)?;
+    let directory = setup::inspect_for(config)?;
     let target = setup::target(config, &directory, false)?;
     let site = target.only()?;
     let lock = &site.lock;
-    if !order.yes && !confirmed(lock.as_str(), &order)? {
+    if !order.yes && !confirmed(lock.as_str(), question(&order))? {
         reporter.emit(Event::say(Level::Info, format!("lock {lock}: nothing was changed")));
         return Ok(0);
     }
@@ -115,18 +145,21 @@ pub(super) async fn unlock(config: &Config, order: Order, reporter: &Reporter) -
     Ok(0)
 }
 
-/// Asks the person at the terminal. That there is one was checked with the options.
-fn confirmed(lock: &str, order: &Order) -> Result<bool, Error> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Error::Usage("unlock asks before it acts: give --yes where nobody can answer".into()));
-    }
-    let what = if order.recovered {
+fn question(order: &Order) -> &'static str {
+    if order.recovered {
         "Forget that a rescued state waits to be pushed?"
     } else if order.now {
         "Remove the holder at once, although its command may still run?"
     } else {
         "Ask the holder to stop and release?"
-    };
+    }
+}
+
+/// Asks the person at the terminal. That there is one was checked with the options.
+pub(super) fn confirmed(lock: &str, what: &str) -> Result<bool, Error> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Error::Usage("unlock asks before it acts: give --yes where nobody can answer".into()));
+    }
     let question = format!("tfguard: lock {}: {what} [y/N] ", crate::escape::line(lock));
     let _ = SharedWriter::stderr().write(question.as_bytes());
     let mut answer = String::new();

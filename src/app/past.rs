@@ -31,7 +31,7 @@ pub(super) async fn history(
     json: bool,
     reporter: &Reporter,
 ) -> Result<u8, Error> {
-    let directory = setup::inspect(&config.directory)?;
+    let directory = setup::inspect_for(config)?;
     let site = setup::target(config, &directory, false)?.only()?.clone();
     let lock = &site.lock;
     let now = SystemClock.now().wall;
@@ -102,7 +102,11 @@ pub(super) async fn rows(
     Ok(rows)
 }
 
-async fn read(store: &dyn Store, lock: &LockName) -> Result<Option<Record>, Error> {
+/// The record of the lock.
+///
+/// # Errors
+/// The store's.
+pub(super) async fn read(store: &dyn Store, lock: &LockName) -> Result<Option<Record>, Error> {
     store.read(lock, TIMEOUT).await.map_err(|error| failed(lock, error))
 }
 

@@ -4,14 +4,16 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cli::{self, Config, Format, Log, Target};
+use crate::cli::{self, Action, Config, Format, Log, Target};
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::identity::{self, Facts};
 use crate::lease::{Identity, LockName};
+use crate::report::event::{Event, Level};
 use crate::report::{Destination, Reporter, SharedWriter, open_log_file};
 use crate::store::{Store, StoreSpec};
-use crate::terraform::directory::Directory;
+use crate::terraform::args::{self, Command};
+use crate::terraform::directory::{Asked, Directory};
 use crate::terraform::find::Search;
 
 /// One variable of our environment.
@@ -92,7 +94,87 @@ pub(super) async fn open(spec: &StoreSpec, lock: &LockName) -> Result<Arc<dyn St
     spec.open().await.map_err(|source| Error::Store { lock: lock.to_string(), source, advice: String::new() })
 }
 
-/// Looks at the directory that the run is about.
-pub(super) fn inspect(path: &Path) -> Result<Directory, Error> {
-    Directory::inspect(path, &env)
+/// Notes what the AWS SDK takes from its own variables where nothing else was said.
+pub(super) fn ambient_sources(target: &mut Target) {
+    let service = match target.sites.first().map(|site| &site.store) {
+        Some(StoreSpec::Dynamodb(_)) => "AWS_ENDPOINT_URL_DYNAMODB",
+        Some(StoreSpec::S3(_)) => "AWS_ENDPOINT_URL_S3",
+        _ => return,
+    };
+    for (name, variables) in [
+        ("region", &["AWS_REGION", "AWS_DEFAULT_REGION"][..]),
+        ("endpoint_url", &[service, "AWS_ENDPOINT_URL"]),
+        ("profile", &["AWS_PROFILE"]),
+    ] {
+        let found = variables
+            .iter()
+            .find_map(|variable| Some((variable, env_text(variable).filter(|value| !value.is_empty())?)));
+        if let Some((variable, value)) = found {
+            target.sources.note(name, &value, variable);
+        }
+    }
+}
+
+/// Looks at the directory that the run is about, as the command will find it.
+pub(super) fn inspect_for(config: &Config) -> Result<Directory, Error> {
+    let asked = match &config.action {
+        Action::Terraform { command, args, .. } => Asked { command: Some(*command), args, init: &[] },
+        Action::Run { args, .. } | Action::Drift { args, .. } => {
+            Asked { command: Some(Command::Plan), args, init: &[] }
+        }
+        _ => Asked::default(),
+    };
+    Directory::inspect_for(&config.directory, asked, &env)
+}
+
+/// Refuses what Terraform will refuse too, because the backend was changed since `init`: nobody is
+/// to wait for a lock that belongs to the wrong state. `init`: the arguments of an `init` that runs
+/// first, if one does.
+pub(super) fn require_backend(
+    config: &Config,
+    directory: &Directory,
+    init: Option<&[OsString]>,
+    reporter: &Reporter,
+) -> Result<(), Error> {
+    let (command, args) = match &config.action {
+        Action::Terraform { command, args, .. } => (command, args.as_slice()),
+        Action::Run { args, .. } | Action::Drift { args, .. } => (&Command::Plan, args.as_slice()),
+        Action::Restore { .. } => (&Command::Plan, [].as_slice()),
+        _ => return Ok(()),
+    };
+    let decides = |args: &[OsString]| {
+        ["reconfigure", "migrate-state", "force-copy"].iter().any(|name| args::is_on(args, name))
+    };
+    let ambient = args::ambient(Command::Init, &env_text);
+    if *command == Command::Init {
+        let changes = directory.init_changes();
+        if !changes.is_empty() && !decides(args) && !decides(&ambient) {
+            let detail = "Terraform will want to know: -migrate-state moves the state to the new place (tfguard \
+                          init -- -migrate-state), -reconfigure leaves it where it is (tfguard init -- \
+                          -reconfigure)";
+            reporter.emit(Event::Diagnostic {
+                level: Level::Warn,
+                summary: format!("the backend was changed since init: {}", told(&changes)),
+                detail: Some(detail.into()),
+            });
+        }
+        return Ok(());
+    }
+    // A saved plan knows its backend by itself.
+    let planned = *command == Command::Apply && args::plan_file(args).is_some();
+    let settled = init.is_some_and(|init| decides(init) || decides(&ambient));
+    let changes = directory.backend_changes();
+    if changes.is_empty() || planned || settled {
+        return Ok(());
+    }
+    Err(Error::Config(format!(
+        "the backend was changed since init: {}; nothing was locked or run. To move the state to the new place: \
+         tfguard init -- -migrate-state. To leave it where it is and start with what is in the new place: tfguard \
+         init -- -reconfigure",
+        told(&changes)
+    )))
+}
+
+fn told(changes: &[String]) -> String {
+    crate::escape::bounded(&changes.join(", "), 1000).into_owned()
 }

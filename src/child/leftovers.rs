@@ -107,9 +107,7 @@ impl Leftovers {
     /// Whether a process runs under our session. One that hides its environment does not.
     #[cfg(target_os = "linux")]
     fn is_marked(&self, pid: Pid) -> bool {
-        self.session
-            .as_deref()
-            .is_some_and(|session| super::proc::has_variable(pid, &format!("TFGUARD_SESSION={session}")))
+        self.session.as_deref().is_some_and(|session| super::proc::runs_under(pid, session))
     }
 
     /// Without a subreaper only the group can be seen. Its zombies are init's to reap.

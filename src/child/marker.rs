@@ -7,6 +7,7 @@
 use serde::Deserialize;
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::lines::Lines;
 use super::output::Sink;
 
 /// Terraform has shown that it was interrupted.
@@ -22,71 +23,38 @@ const LONGEST: usize = 1024;
 pub struct Marker {
     into: Box<dyn Sink>,
     seen: UnboundedSender<InterruptSeen>,
-    /// The beginning of a line whose end has not come yet.
-    line: Vec<u8>,
-    /// The line is too long to be looked at.
-    skip: bool,
+    lines: Lines,
     told: bool,
 }
 
 impl Marker {
     /// Tells `seen` once.
     pub fn new(into: Box<dyn Sink>, seen: UnboundedSender<InterruptSeen>) -> Self {
-        Self { into, seen, line: Vec::new(), skip: false, told: false }
-    }
-
-    fn look(&mut self, bytes: &[u8]) {
-        let mut rest = bytes;
-        while let Some(end) = memchr::memchr(b'\n', rest) {
-            let (line, after) = (&rest[..end], &rest[end + 1..]);
-            rest = after;
-            if self.line.is_empty() && !self.skip {
-                self.judge_bytes(line);
-            } else {
-                self.gather(line);
-                if !self.skip {
-                    let whole = std::mem::take(&mut self.line);
-                    self.judge_bytes(&whole);
-                }
-            }
-            self.line.clear();
-            self.skip = false;
-        }
-        self.gather(rest);
-    }
-
-    fn gather(&mut self, part: &[u8]) {
-        if self.skip || self.line.len() + part.len() > LONGEST {
-            self.skip = true;
-            self.line.clear();
-        } else {
-            self.line.extend_from_slice(part);
-        }
-    }
-
-    fn judge_bytes(&mut self, line: &[u8]) {
-        if !self.told && line.len() <= LONGEST && is_marker(line) {
-            self.told = true;
-            // Nobody waits for it any more once the child has ended.
-            let _ = self.seen.send(InterruptSeen);
-        }
+        Self { into, seen, lines: Lines::new(LONGEST), told: false }
     }
 }
 
 impl Sink for Marker {
     fn chunk(&mut self, bytes: &[u8]) {
-        if !self.told {
-            self.look(bytes);
+        let Self { seen, lines, told, .. } = self;
+        if !*told {
+            lines.feed(bytes, |line| judge(line, told, seen));
         }
         self.into.chunk(bytes);
     }
 
     fn end(&mut self) {
-        if !self.told && !self.skip {
-            let line = std::mem::take(&mut self.line);
-            self.judge_bytes(&line);
-        }
+        let Self { seen, lines, told, .. } = self;
+        lines.finish(|line| judge(line, told, seen));
         self.into.end();
+    }
+}
+
+fn judge(line: &[u8], told: &mut bool, seen: &UnboundedSender<InterruptSeen>) {
+    if !*told && is_marker(line) {
+        *told = true;
+        // Nobody waits for it any more once the child has ended.
+        let _ = seen.send(InterruptSeen);
     }
 }
 

@@ -10,25 +10,31 @@
 //! - only what we started, and what that left to us, is ever reaped or killed: a library may have
 //!   children of its own in our process group.
 
+pub mod keep;
 pub mod leftovers;
+mod lines;
 pub mod marker;
 pub mod output;
 pub mod parent;
 pub mod passthrough;
 #[cfg(target_os = "linux")]
 pub(crate) mod proc;
+pub mod question;
 pub mod running;
 pub mod sentinel;
 pub mod signals;
 pub mod spawn;
 mod system;
+pub mod tally;
 pub mod terminal;
 
+pub use keep::{Kept, Nowhere};
 pub use leftovers::{Leftovers, Swept};
 pub use marker::{InterruptSeen, Marker};
 pub use output::{Pumps, Sink};
 pub use parent::Parent;
 pub use passthrough::Passthrough;
+pub use question::{Answer, Question};
 pub use running::Running;
 pub use rustix::process::Pid;
 pub use sentinel::Sentinel;
@@ -36,6 +42,7 @@ pub use signals::{Arrival, Arrived, HoldTheLine, Origin, Signals};
 pub use spawn::{
     Spec, Stderr, Stdin, Stdout, Target, become_subreaper, same_open_file, spawn, start_session,
 };
+pub use tally::Tally;
 pub use terminal::{Hangup, Terminal};
 
 /// Our own program, also after its file was replaced.

@@ -27,11 +27,18 @@ pub(crate) fn all() -> Vec<Process> {
         .collect()
 }
 
-/// Whether the process was started with `entry`, `NAME=value`, in its environment. A zombie has
-/// none, and somebody else's cannot be read.
-pub(super) fn has_variable(pid: Pid, entry: &str) -> bool {
+/// Whether the process was started under `session`, alone or with other sessions around it: its
+/// `TFGUARD_SESSION` lists it. A zombie has none, and somebody else's cannot be read.
+pub(crate) fn runs_under(pid: Pid, session: &str) -> bool {
     fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero()))
-        .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|line| line == entry.as_bytes()))
+        .is_ok_and(|environ| lists(&environ, session.as_bytes()))
+}
+
+fn lists(environ: &[u8], session: &[u8]) -> bool {
+    environ
+        .split(|byte| *byte == 0)
+        .filter_map(|entry| entry.strip_prefix(b"TFGUARD_SESSION="))
+        .any(|list| list.split(|byte| *byte == b',').any(|one| one == session))
 }
 
 fn read(pid: i32) -> Option<Process> {
@@ -65,6 +72,13 @@ mod tests {
         assert!(!process.zombie);
         assert!(parse("42 (x) Z 1 7").unwrap().zombie);
         assert_eq!(parse("42"), None);
+    }
+
+    #[test]
+    fn a_session_is_found_among_those_around_it() {
+        let environ = b"A=s1\0TFGUARD_SESSION=s1,s2\0B=s3\0";
+        assert!(lists(environ, b"s1") && lists(environ, b"s2"));
+        assert!(!lists(environ, b"s") && !lists(environ, b"s3") && !lists(environ, b"s1,s2"));
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Starting a child.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use rustix::process::Pid;
 
@@ -14,7 +16,7 @@ use super::system;
 use super::terminal::Terminal;
 
 /// What to run, and how.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Spec {
     /// The program: an absolute path, or a bare name that is looked up in `PATH`.
     pub program: PathBuf,
@@ -35,12 +37,14 @@ pub struct Spec {
 }
 
 /// A child's standard input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Stdin {
     /// Ours.
     Inherit,
     /// `/dev/null`.
     Null,
+    /// This file, from where it stands.
+    File(Arc<File>),
 }
 
 /// A child's standard output.
@@ -89,9 +93,10 @@ pub fn spawn(spec: &Spec, terminal: Option<&mut Terminal>) -> io::Result<Running
     let mut command = Command::new(&spec.program);
     command.args(&spec.args).current_dir(&spec.dir).process_group(0);
     command.envs(spec.env.iter().map(|(name, value)| (name, value)));
-    command.stdin(match spec.stdin {
+    command.stdin(match &spec.stdin {
         Stdin::Inherit => Stdio::inherit(),
         Stdin::Null => Stdio::null(),
+        Stdin::File(file) => file.try_clone()?.into(),
     });
     let mut stdout = None;
     let mut stderr = None;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-use super::queries::History;
+use super::queries::{History, State};
 use crate::terraform::find::Name;
 
 const ABOUT: &str =
@@ -15,6 +15,7 @@ const ABOUT: &str =
 
 const EXAMPLES: &str = "\
 Examples:
+  tfguard run --auto-approve              init, plan and apply of that plan, under one lock
   tfguard apply -- -auto-approve          apply under the lock of this directory
   tfguard plan -- -out=p && tfguard apply -- p
   tfguard --lock prod --table terraform-lock apply -- -auto-approve
@@ -30,6 +31,26 @@ seconds.
 Exit codes: the child's own when it ran to its end, 128+n when signal n ended it; 64 wrong usage, \
 66 no configuration, 69 store not reachable, 75 lock not got or plan refused, 76 lock lost, 77 no credentials, 78 \
 wrong set-up, 126 Terraform cannot be run, 127 cannot be found.";
+
+const SETUP_EXAMPLES: &str = "\
+Examples:
+  tfguard setup --table terraform-lock > backend.tf
+  tfguard setup --table terraform-lock --bucket my-states --region eu-west-1 > backend.tf
+  tfguard setup --store s3 --bucket my-states      no table: the lock is kept in the bucket
+  tfguard setup --print terraform --bucket my-states > lock.tf
+
+What is there already is looked at and never changed, unless --repair says so. The table is that of \
+--table or of the backend, else terraform-lock. The backend.tf goes to stdout, everything else to \
+stderr. Exit code 0 also with warnings; 78 when no lock can live in what is there.";
+
+const POLICY_EXAMPLES: &str = "\
+Examples:
+  tfguard policy                                   for runs in this directory
+  tfguard policy --for run,doctor --account 123456789012
+  tfguard policy --table terraform-lock --bucket my-states --key-prefix network/
+  tfguard policy --for setup --table terraform-lock --bucket my-states
+
+AWS is not asked. What is not known (account, region) is left open with *.";
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -83,6 +104,31 @@ pub enum Command {
         args_override_self = true
     )]
     Destroy(Terraform),
+    /// Run the pipeline under one lock: init, plan, approval, apply of that very plan
+    #[command(
+        long_about = "Runs the pipeline under one lock: init where it is needed, plan, approval, and the apply of \
+                      that very plan. With nothing to do nothing is applied. The exit code is that of the phase that \
+                      failed; 0 when all went well or there was nothing to do; 1 when the plan was declined. With \
+                      -- -detailed-exitcode: 2 when changes were applied.",
+        after_help = "Examples:\n  tfguard run                             asks before it applies\n  \
+                      tfguard run --auto-approve -- -var-file=prod.tfvars\n  \
+                      tfguard run --auto-approve -- -destroy\n  \
+                      tfguard run -- -out=p                   keeps the plan, and p.tfguard.json beside it",
+        override_usage = "tfguard run [--auto-approve] [OPTIONS] [-- PLAN ARGS]",
+        args_override_self = true
+    )]
+    Run(Run),
+    /// Show what has changed outside Terraform: 0 nothing, 2 drift
+    #[command(
+        long_about = "Makes a refresh-only plan under a shared lock, changes nothing, and says what differs from the \
+                      state. Exit code 0: nothing; 2: drift; else Terraform's own. Values that Terraform knows as \
+                      sensitive are never shown. Terraform's own words are shown with -v. Needs Terraform 0.15.4 or \
+                      OpenTofu.",
+        after_help = "Examples:\n  tfguard drift\n  tfguard drift --json -- -target=module.network",
+        override_usage = "tfguard drift [--json] [OPTIONS] [-- PLAN ARGS]",
+        args_override_self = true
+    )]
+    Drift(Drift),
     /// Run any command under the lock
     #[command(
         after_help = "Examples:\n  tfguard exec -- make deploy\n  tfguard exec --lock prod -- terragrunt run-all apply",
@@ -103,14 +149,37 @@ pub enum Command {
         args_override_self = true
     )]
     History(History),
+    /// List earlier versions of the state, or bring one back
+    #[command(
+        after_help = "Examples:\n  tfguard state versions\n  tfguard state restore previous --reason 'apply went wrong'",
+        override_usage = "tfguard state <COMMAND> [OPTIONS]",
+        args_override_self = true,
+        disable_help_subcommand = true
+    )]
+    State(State),
     /// Ask the holder to stop and release the lock, or take it away
     #[command(
         after_help = "Examples:\n  tfguard unlock --reason 'runner was deleted'\n  \
                       tfguard unlock --reason 'stuck in the queue' --session ID --yes\n  \
-                      tfguard unlock --recovered --reason 'imported by hand' --yes",
+                      tfguard unlock --recovered --reason 'imported by hand' --yes\n  \
+                      tfguard unlock --state-lock --reason 'the runner was killed'",
         args_override_self = true
     )]
     Unlock(Unlock),
+    /// Make the lock table, and the state bucket on request; print the backend.tf that uses them
+    #[command(after_help = SETUP_EXAMPLES, args_override_self = true)]
+    Setup(Setup),
+    /// Print the least IAM policy for this configuration
+    #[command(after_help = POLICY_EXAMPLES, args_override_self = true)]
+    Policy(Policy),
+    /// Check everything that a run needs, and say how to mend what is wrong
+    #[command(
+        after_help = "Takes no lock and changes nothing. Exits with 78 when a run would fail, else with 0.\n\n\
+                      Examples:\n  tfguard doctor\n  tfguard doctor -v --lock prod --table terraform-lock\n  \
+                      tfguard doctor --json | jq -r '.checks[] | select(.severity == \"error\") | .cure'",
+        args_override_self = true
+    )]
+    Doctor(Doctor),
     /// Print the manual page, of the whole or of one command
     #[command(after_help = "Examples:\n  tfguard man | man -l -\n  tfguard man apply > tfguard-apply.1")]
     Man {
@@ -134,6 +203,34 @@ pub struct Terraform {
     pub options: Options,
     /// Arguments for Terraform, passed on unchanged
     #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<OsString>,
+}
+
+/// `run`.
+#[derive(Debug, clap::Args)]
+pub struct Run {
+    /// Options after the command.
+    #[command(flatten)]
+    pub options: Options,
+    /// Apply without asking; needed where there is no terminal
+    #[arg(long)]
+    pub auto_approve: bool,
+    /// Arguments for the plan, passed on unchanged
+    #[arg(last = true, value_name = "PLAN ARGS")]
+    pub args: Vec<OsString>,
+}
+
+/// `drift`.
+#[derive(Debug, clap::Args)]
+pub struct Drift {
+    /// Options after the command.
+    #[command(flatten)]
+    pub options: Options,
+    /// Print one JSON document instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// Arguments for the plan, passed on unchanged
+    #[arg(last = true, value_name = "PLAN ARGS")]
     pub args: Vec<OsString>,
 }
 
@@ -162,6 +259,17 @@ pub struct Status {
     pub check: bool,
 }
 
+/// `doctor`.
+#[derive(Debug, clap::Args)]
+pub struct Doctor {
+    /// Options after the command.
+    #[command(flatten)]
+    pub options: Options,
+    /// Print one JSON document instead of text (also with --log-format json)
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `unlock`.
 #[derive(Debug, clap::Args)]
 pub struct Unlock {
@@ -178,9 +286,51 @@ pub struct Unlock {
     /// needs recovery
     #[arg(long, conflicts_with_all = ["session", "now"])]
     pub recovered: bool,
+    /// Touch no entry: free Terraform's own lock on the state, which a Terraform left that died. Only
+    /// while no run of tfguard holds the lock
+    #[arg(long, conflicts_with_all = ["session", "now", "recovered"])]
+    pub state_lock: bool,
     /// Do not ask; needed where there is no terminal
     #[arg(long)]
     pub yes: bool,
+}
+
+/// `setup`.
+#[derive(Debug, clap::Args)]
+pub struct Setup {
+    /// Options after the command.
+    #[command(flatten)]
+    pub options: Options,
+    /// Make nothing and ask nobody: write what would be made as code, terraform or cloudformation
+    #[arg(long, value_name = "LANGUAGE", conflicts_with = "repair")]
+    pub print: Option<String>,
+    /// Switch on what is off in a table or bucket that is there already: TTL, point-in-time
+    /// recovery, deletion protection; public access block, encryption, versioning
+    #[arg(long)]
+    pub repair: bool,
+    /// Tag of what is new, beside managed-by=tfguard; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub tag: Vec<String>,
+}
+
+/// `policy`.
+#[derive(Debug, clap::Args)]
+pub struct Policy {
+    /// Options after the command.
+    #[command(flatten)]
+    pub options: Options,
+    /// For whom: run (a pipeline, Terraform's own requests included), operator (status, history,
+    /// unlock), state (state versions, state restore), doctor (with run: it tries what a run needs),
+    /// setup; several with commas [default: run]
+    #[arg(long = "for", value_name = "WHO", value_delimiter = ',')]
+    pub roles: Vec<String>,
+    /// Number of the AWS account [default: any]
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    /// All states whose keys start with this, in every workspace, and their locks [default: the
+    /// state of this directory and workspace]
+    #[arg(long, value_name = "PREFIX")]
+    pub key_prefix: Option<String>,
 }
 
 /// The options that every command takes, before or after its name.
@@ -189,10 +339,12 @@ pub struct Options {
     /// Run in this directory; also -chdir=DIR [TFGUARD_CHDIR] [default: .]
     #[arg(short = 'C', long, value_name = "DIR")]
     pub chdir: Option<PathBuf>,
-    /// Name of the lock [TFGUARD_LOCK] [default: the directory, for local state]
+    /// Name of the lock; given several times, a run takes all of them, in the same order as every
+    /// other run, or none [TFGUARD_LOCK, one name] [default: from the backend: <bucket>/<key>
+    /// with workspace for s3, the directory for local state]
     #[arg(long, value_name = "NAME", help_heading = "Lock")]
     pub lock: Vec<String>,
-    /// Hold the lock together with other shared runs; for plan and exec [TFGUARD_SHARED]
+    /// Hold the lock together with other shared runs; for plan, drift (which always does) and exec [TFGUARD_SHARED]
     #[arg(long, help_heading = "Lock")]
     pub shared: bool,
     /// Why, for those who meet the lock; `unlock` needs it [TFGUARD_REASON]
@@ -212,13 +364,14 @@ pub struct Options {
     /// Where locks live: auto, dynamodb, s3 or local [TFGUARD_STORE] [default: auto]
     #[arg(long, value_name = "STORE", help_heading = "Store")]
     pub store: Option<String>,
-    /// DynamoDB table; implies --store dynamodb [TFGUARD_TABLE]
+    /// DynamoDB table; implies --store dynamodb [TFGUARD_TABLE] [default: dynamodb_table of an s3
+    /// backend]
     #[arg(long, value_name = "NAME", help_heading = "Store")]
     pub table: Option<String>,
     /// S3 bucket of the store s3 [TFGUARD_BUCKET] [default: the state's own]
     #[arg(long, value_name = "NAME", help_heading = "Store")]
     pub bucket: Option<String>,
-    /// AWS region [TFGUARD_REGION] [default: as the AWS CLI]
+    /// AWS region [TFGUARD_REGION] [default: from an s3 backend, else as the AWS CLI]
     #[arg(long, value_name = "R", help_heading = "Store")]
     pub region: Option<String>,
     /// Another endpoint for DynamoDB or S3 [TFGUARD_ENDPOINT_URL]
@@ -270,7 +423,7 @@ pub struct Options {
     /// Terraform to run [TFGUARD_TERRAFORM_BIN] [default: terraform, then tofu, from PATH]
     #[arg(long, value_name = "PATH", help_heading = "Child")]
     pub terraform_bin: Option<PathBuf>,
-    /// Run init first: auto, always or never; for plan, apply and destroy [default: auto]
+    /// Run init first: auto, always or never; for plan, apply, destroy, run and drift [default: auto]
     #[arg(long, value_name = "WHEN", help_heading = "Child")]
     pub init: Option<String>,
     /// Terraform's own state lock, when a Terraform died without releasing it: free that of our own

@@ -8,12 +8,14 @@ use super::target::Wish;
 use crate::credentials::Demands;
 use crate::lease::session::Wait;
 use crate::lease::{Lease, Mode};
+use crate::policy::Role;
 use crate::report::Level;
 use crate::state_lock::Policy;
 use crate::supervisor::stop::OnLeaseLost;
 use crate::terraform::args::Command;
 use crate::terraform::find::Name;
 use crate::terraform::init::InitPolicy;
+use crate::versions::Wanted;
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +28,24 @@ pub enum Action {
         args: Vec<OsString>,
         /// Whether `init` comes first; [`InitPolicy::Never`] for `init` itself.
         init: InitPolicy,
+    },
+    /// Plan, approval and apply under one lock.
+    Run {
+        /// The user's arguments for the plan, as they were given.
+        args: Vec<OsString>,
+        /// Whether `init` comes first.
+        init: InitPolicy,
+        /// Apply without asking.
+        auto_approve: bool,
+    },
+    /// A look at what has changed outside Terraform.
+    Drift {
+        /// The user's arguments for the plan, as they were given.
+        args: Vec<OsString>,
+        /// Whether `init` comes first.
+        init: InitPolicy,
+        /// As one JSON document.
+        json: bool,
     },
     /// Any command under the lock; at least the program.
     Exec {
@@ -48,12 +68,37 @@ pub enum Action {
         /// As one JSON document.
         json: bool,
     },
+    /// List the versions of the state.
+    Versions {
+        /// How many.
+        last: u64,
+        /// As one JSON document.
+        json: bool,
+    },
+    /// Bring a version of the state back, under the lock.
+    Restore {
+        /// Which.
+        version: Wanted,
+        /// As it was given, for people.
+        named: String,
+        /// Without asking the user.
+        yes: bool,
+        /// Whether `init` comes first.
+        init: InitPolicy,
+    },
+    /// Check what a run needs.
+    Doctor {
+        /// As one JSON document.
+        json: bool,
+    },
     /// Stop or remove an entry.
     Unlock {
         /// Whose; `None`: the holder's.
         session: Option<String>,
         /// No entry: clear the mark of a rescued state.
         recovered: bool,
+        /// No entry: free Terraform's own lock on the state.
+        state_lock: bool,
         /// At once, without asking it.
         now: bool,
         /// Without asking the user.
@@ -61,6 +106,33 @@ pub enum Action {
         /// Why.
         reason: String,
     },
+    /// Make what the lock needs on AWS.
+    Setup {
+        /// As code, instead of making it.
+        print: Option<Print>,
+        /// Put right what is there and can be.
+        repair: bool,
+        /// Tags for what is new.
+        tags: Vec<(String, String)>,
+    },
+    /// Print an IAM policy.
+    Policy {
+        /// For whom; one at least.
+        roles: Vec<Role>,
+        /// The account's number.
+        account: Option<String>,
+        /// For all states whose keys start with this.
+        key_prefix: Option<String>,
+    },
+}
+
+/// The values of `--print`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Print {
+    /// Terraform's language.
+    Terraform,
+    /// A CloudFormation template.
+    CloudFormation,
 }
 
 /// The values of `--log-format`.
@@ -88,10 +160,19 @@ pub enum Colour {
 impl Colour {
     /// Whether our lines on stderr have colour.
     pub fn on_stderr(self) -> bool {
+        self.on(&std::io::stderr())
+    }
+
+    /// Whether what we print to stdout has colour.
+    pub fn on_stdout(self) -> bool {
+        self.on(&std::io::stdout())
+    }
+
+    fn on(self, stream: &impl anstream::stream::RawStream) -> bool {
         match self {
             Self::Always => true,
             Self::Never => false,
-            Self::Auto => anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never,
+            Self::Auto => anstream::AutoStream::choice(stream) != anstream::ColorChoice::Never,
         }
     }
 }

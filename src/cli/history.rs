@@ -258,6 +258,7 @@ mod tests {
             asked_at: at(95),
             granted_at: at(100),
             renewed_at: at(190),
+            activity: None,
             identity,
         }
     }

@@ -1,7 +1,7 @@
 //! Where a value was given, so that the error about it can say so.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::duration;
@@ -72,9 +72,7 @@ impl<'a> Origins<'a> {
                 value.into_string().map_err(|_| Error::Usage(format!("{variable} is not valid UTF-8")))?;
             return Ok(Some(Given { text, origin: variable.to_owned(), in_file: false }));
         }
-        let key = name.trim_start_matches('-');
-        let path = self.path.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok(file.map(|text| Given { text, origin: format!("{}: {key}", escape::field(&path)), in_file: true }))
+        Ok(file.map(|text| Given { text, origin: self.in_file(name), in_file: true }))
     }
 
     /// A text, which may not be empty.
@@ -112,6 +110,28 @@ impl<'a> Origins<'a> {
             file.into_iter().map(|text| one(None, Some(text))).collect()
         };
         Ok(given?.into_iter().flatten().collect())
+    }
+
+    /// A path, as it was given, and where.
+    pub(super) fn path(
+        &self,
+        flag: Option<&Path>,
+        name: &str,
+        variable: &str,
+        file: Option<&Path>,
+    ) -> Option<(PathBuf, String)> {
+        if let Some(path) = flag {
+            return Some((path.to_owned(), name.to_owned()));
+        }
+        if let Some(path) = self.variable(variable) {
+            return Some((path.into(), variable.to_owned()));
+        }
+        file.map(|path| (path.to_owned(), self.in_file(name)))
+    }
+
+    fn in_file(&self, name: &str) -> String {
+        let path = self.path.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
+        format!("{}: {}", escape::field(&path), name.trim_start_matches('-'))
     }
 
     pub(super) fn duration(

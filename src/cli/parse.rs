@@ -21,7 +21,7 @@ pub enum Parsed {
 }
 
 /// The commands that take arguments after `--`.
-const PASSING: [&str; 5] = ["init", "plan", "apply", "destroy", "exec"];
+const PASSING: [&str; 7] = ["init", "plan", "apply", "destroy", "run", "drift", "exec"];
 
 /// Reads the arguments, the program's name included.
 ///
@@ -75,6 +75,9 @@ fn explain(error: &clap::Error, argv: &[OsString]) -> String {
     let Some((command, misplaced)) = misplaced(argv, unknown) else { return text };
     let shown = redact::terraform(std::slice::from_ref(misplaced)).concat();
     let shown = escape::field(&shown);
+    if command == "run" && shown.trim_start_matches('-') == "auto-approve" {
+        return format!("unexpected argument '{shown}'; here it has two dashes: tfguard run --auto-approve");
+    }
     if command == "exec" {
         return format!(
             "unexpected argument '{shown}'; the command to run stands after --: tfguard exec -- {shown}"
@@ -190,6 +193,9 @@ mod tests {
             ("tfguard apply p.tfplan", "tfguard apply -- p.tfplan"),
             ("tfguard destroy --target=x", "tfguard destroy -- --target=x"),
             ("tfguard exec make", "tfguard exec -- make"),
+            ("tfguard run -auto-approve", "tfguard run --auto-approve"),
+            ("tfguard run --auto-approve -var x=secret", "tfguard run -- -var"),
+            ("tfguard drift -target=x", "tfguard drift -- -target=x"),
         ] {
             let text = refused(line);
             assert!(text.ends_with(suggestion), "{line}: {text}");
@@ -202,7 +208,6 @@ mod tests {
         for line in [
             "tfguard",
             "tfguard frobnicate",
-            "tfguard run",
             "tfguard apply --lease",
             "tfguard status -auto-approve",
             "tfguard plan --no-wait --wait-timeout 1m",
@@ -223,7 +228,7 @@ mod tests {
             );
         }
         let missing = refused("tfguard");
-        assert!(missing.contains("apply, destroy, exec, status"), "{missing}");
+        assert!(missing.contains("apply, destroy, run, drift, exec, status"), "{missing}");
     }
 
     #[test]

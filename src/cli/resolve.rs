@@ -1,5 +1,6 @@
 //! From raw arguments to what the run needs: every value checked, with its origin in the error.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,6 +9,8 @@ use super::args::{Args, Command as RawCommand, Options, Unlock};
 use super::config::{Action, Colour, Config, Format, Log};
 use super::file::{self, File, Names};
 use super::origin::{Given, Origins};
+use super::queries::{Restore, State, StateCommand};
+use super::raise;
 use super::target::{StoreChoice, Wish};
 use crate::credentials::Demands;
 use crate::error::Error;
@@ -20,6 +23,12 @@ use crate::supervisor::stop::OnLeaseLost;
 use crate::terraform::args as terraform_args;
 use crate::terraform::args::Command;
 use crate::terraform::init::InitPolicy;
+use crate::terraform::stages;
+use crate::versions::Wanted;
+
+/// As many locks as one run may take. Each has a session of its own, and the guardian is told of
+/// all of them before it can read.
+pub const MOST_LOCKS: usize = 32;
 
 /// Everything outside the command line that takes part.
 #[derive(Clone, Copy)]
@@ -125,10 +134,22 @@ fn take_options(mut command: RawCommand) -> (Options, RawCommand) {
         RawCommand::Init(run) | RawCommand::Plan(run) | RawCommand::Apply(run) | RawCommand::Destroy(run) => {
             std::mem::take(&mut run.options)
         }
+        RawCommand::Run(run) => std::mem::take(&mut run.options),
+        RawCommand::Drift(drift) => std::mem::take(&mut drift.options),
         RawCommand::Exec(run) => std::mem::take(&mut run.options),
         RawCommand::Status(status) => std::mem::take(&mut status.options),
         RawCommand::History(history) => std::mem::take(&mut history.options),
+        RawCommand::State(state) => {
+            let below = match &mut state.command {
+                StateCommand::Versions(versions) => std::mem::take(&mut versions.options),
+                StateCommand::Restore(restore) => std::mem::take(&mut restore.options),
+            };
+            std::mem::take(&mut state.options).then(below)
+        }
         RawCommand::Unlock(unlock) => std::mem::take(&mut unlock.options),
+        RawCommand::Setup(setup) => std::mem::take(&mut setup.options),
+        RawCommand::Policy(policy) => std::mem::take(&mut policy.options),
+        RawCommand::Doctor(doctor) => std::mem::take(&mut doctor.options),
         RawCommand::Man { .. } | RawCommand::Completions { .. } => Options::default(),
     };
     (options, command)
@@ -143,9 +164,16 @@ fn action(
     reason: Option<&Given>,
     surroundings: Surroundings<'_>,
 ) -> Result<Action, Error> {
-    let runs_init_first = matches!(raw, RawCommand::Plan(_) | RawCommand::Apply(_) | RawCommand::Destroy(_));
+    let runs_init_first = matches!(
+        raw,
+        RawCommand::Plan(_)
+            | RawCommand::Apply(_)
+            | RawCommand::Destroy(_)
+            | RawCommand::Run(_)
+            | RawCommand::Drift(_)
+    );
     if options.init.is_some() && !runs_init_first {
-        return Err(usage("--init is for plan, apply and destroy"));
+        return Err(usage("--init is for plan, apply, destroy, run and drift"));
     }
     if options.allow_stale_plan && !matches!(raw, RawCommand::Apply(_)) {
         return Err(usage("--allow-stale-plan is for apply"));
@@ -168,6 +196,15 @@ fn action(
         RawCommand::Plan(run) => terraform(Command::Plan, run.args),
         RawCommand::Apply(run) => terraform(Command::Apply, run.args),
         RawCommand::Destroy(run) => terraform(Command::Destroy, run.args),
+        RawCommand::Run(run) => {
+            check_plan_args("run", &run.args, surroundings)?;
+            check_somebody_approves(run.auto_approve, log.format, surroundings.terminal)?;
+            Ok(Action::Run { args: run.args, init, auto_approve: run.auto_approve })
+        }
+        RawCommand::Drift(drift) => {
+            check_plan_args("drift", &drift.args, surroundings)?;
+            Ok(Action::Drift { args: drift.args, init, json: drift.json })
+        }
         RawCommand::Exec(run) if run.argv.first().is_none_or(|program| program.is_empty()) => {
             Err(usage("exec needs a command to run: tfguard exec -- CMD ARGS"))
         }
@@ -183,11 +220,41 @@ fn action(
                 json: raw.json || log.format == Format::Json,
             })
         }
+        RawCommand::State(State { command: StateCommand::Versions(raw), .. }) => {
+            Ok(Action::Versions { last: raw.last, json: raw.json || log.format == Format::Json })
+        }
+        RawCommand::State(State { command: StateCommand::Restore(raw), .. }) => {
+            restore(raw, log.format, init, surroundings.terminal)
+        }
+        RawCommand::Doctor(doctor) => Ok(Action::Doctor { json: doctor.json || log.format == Format::Json }),
         RawCommand::Unlock(raw) => unlock(raw, log.format, reason, surroundings.terminal),
+        RawCommand::Setup(raw) => raise::setup(&raw),
+        RawCommand::Policy(raw) => raise::policy(raw),
         RawCommand::Man { .. } | RawCommand::Completions { .. } => {
             Err(Error::Bug("what is only printed needs no configuration".into()))
         }
     }
+}
+
+/// Refuses arguments of a plan that a run of several phases cannot work with.
+fn check_plan_args(command: &str, args: &[OsString], surroundings: Surroundings<'_>) -> Result<(), Error> {
+    let env = |name: &str| (surroundings.env)(name)?.into_string().ok();
+    let ambient = terraform_args::ambient(Command::Plan, &env);
+    stages::unfit(command, args, &ambient).map_or(Ok(()), |why| Err(usage(why)))
+}
+
+/// Before the lock is asked for: nobody is to wait for a run that cannot end well.
+fn check_somebody_approves(auto_approve: bool, format: Format, terminal: bool) -> Result<(), Error> {
+    let why = match (auto_approve, format) {
+        (true, _) => return Ok(()),
+        (false, Format::Json) => "with --log-format json nobody can answer",
+        (false, Format::Text) if !terminal => "there is no terminal to ask at",
+        (false, Format::Text) => return Ok(()),
+    };
+    Err(usage(format!(
+        "run asks before it applies, and {why}: give --auto-approve (tfguard run --auto-approve), or plan and apply \
+         in two steps (tfguard plan -- -out=FILE, tfguard apply -- FILE)"
+    )))
 }
 
 /// In the NDJSON format nobody can answer Terraform's question.
@@ -229,16 +296,38 @@ fn unlock(raw: Unlock, format: Format, reason: Option<&Given>, terminal: bool) -
     Ok(Action::Unlock {
         session: raw.session,
         recovered: raw.recovered,
+        state_lock: raw.state_lock,
         now: raw.now,
         yes: raw.yes,
         reason: reason.to_owned(),
     })
 }
 
+fn restore(raw: Restore, format: Format, init: InitPolicy, terminal: bool) -> Result<Action, Error> {
+    let version = Wanted::parse(&raw.version)?;
+    if !raw.yes && (!terminal || format == Format::Json) {
+        return Err(usage(
+            "state restore asks before it does anything, and there is no terminal: give --yes",
+        ));
+    }
+    Ok(Action::Restore { version, named: raw.version.trim().to_owned(), yes: raw.yes, init })
+}
+
 fn mode(origins: &Origins<'_>, options: &Options, action: &Action) -> Result<Mode, Error> {
-    let takes_no_lock =
-        matches!(action, Action::Status { .. } | Action::History { .. } | Action::Unlock { .. });
-    let may_share = matches!(action, Action::Exec { .. } | Action::Terraform { command: Command::Plan, .. });
+    let takes_no_lock = matches!(
+        action,
+        Action::Status { .. }
+            | Action::History { .. }
+            | Action::Versions { .. }
+            | Action::Doctor { .. }
+            | Action::Unlock { .. }
+            | Action::Setup { .. }
+            | Action::Policy { .. }
+    );
+    let may_share = matches!(
+        action,
+        Action::Exec { .. } | Action::Drift { .. } | Action::Terraform { command: Command::Plan, .. }
+    );
     let variable = origins.pick(None, "", Some("TFGUARD_SHARED"), None)?;
     let variable = match variable {
         Some(given) if !options.shared => Some((given.truth()?, given.origin)),
@@ -251,10 +340,12 @@ fn mode(origins: &Origins<'_>, options: &Options, action: &Action) -> Result<Mod
         (false, None) => (false, String::new()),
     };
     match (shared, may_share) {
+        // It never changes anything.
+        _ if matches!(action, Action::Drift { .. }) => Ok(Mode::Shared),
         (false, _) => Ok(Mode::Exclusive),
         (true, true) => Ok(Mode::Shared),
         (true, false) => Err(usage(format!(
-            "{origin} is for plan and exec only: everything else may change the state and needs the lock alone"
+            "{origin} is for plan, drift and exec only: everything else may change the state and needs the lock alone"
         ))),
     }
 }
@@ -298,61 +389,82 @@ fn wait(origins: &Origins<'_>, options: &Options, file: &File) -> Result<Wait, E
 }
 
 fn wish(origins: &Origins<'_>, options: &Options, file: &File, cwd: &Path) -> Result<Wish, Error> {
-    let text = |flag: &Option<String>, name, variable, file: &Option<String>| {
-        Ok(origins.text(flag.clone(), name, variable, file.clone())?.map(|given| given.text))
+    let mut wish = Wish { locks: Vec::new(), ..Wish::default() };
+    let mut from = BTreeMap::new();
+    let mut note = |name: &'static str, given: Option<Given>| {
+        given.map(|given| {
+            from.insert(name, given.origin);
+            given.text
+        })
     };
-    let store = origins.text(options.store.clone(), "--store", "TFGUARD_STORE", file.store.clone())?;
-    Ok(Wish {
-        locks: locks(origins, options, file)?,
-        store: match store {
-            Some(given) => given.one_of(&[
-                ("auto", StoreChoice::Auto),
-                ("dynamodb", StoreChoice::Dynamodb),
-                ("s3", StoreChoice::S3),
-                ("local", StoreChoice::Local),
-            ])?,
-            None => StoreChoice::Auto,
-        },
-        table: text(&options.table, "--table", "TFGUARD_TABLE", &file.table)?,
-        bucket: text(&options.bucket, "--bucket", "TFGUARD_BUCKET", &file.bucket)?,
-        access: Access {
-            region: text(&options.region, "--region", "TFGUARD_REGION", &file.region)?,
-            endpoint_url: text(
-                &options.endpoint_url,
-                "--endpoint-url",
-                "TFGUARD_ENDPOINT_URL",
-                &file.endpoint_url,
-            )?,
-            profile: text(&options.profile, "--profile", "TFGUARD_PROFILE", &file.profile)?,
-            role_arn: role_arn(origins, options, file)?,
-        },
-        local_dir: options
-            .local_dir
-            .clone()
-            .or_else(|| origins.variable("TFGUARD_LOCAL_DIR").map(PathBuf::from))
-            .or_else(|| file.local_dir.clone())
-            .map(|dir| cwd.join(dir)),
-    })
+    let text = |flag: &Option<String>, name, variable, file: &Option<String>| {
+        origins.text(flag.clone(), name, variable, file.clone())
+    };
+    for given in locks(origins, options, file)? {
+        wish.locks.push(given.0);
+        note("lock", Some(given.1));
+    }
+    if let Some(given) = text(&options.store, "--store", "TFGUARD_STORE", &file.store)? {
+        wish.store = given.one_of(&[
+            ("auto", StoreChoice::Auto),
+            ("dynamodb", StoreChoice::Dynamodb),
+            ("s3", StoreChoice::S3),
+            ("local", StoreChoice::Local),
+        ])?;
+        if wish.store != StoreChoice::Auto {
+            note("store", Some(given));
+        }
+    }
+    wish.table = note("table", text(&options.table, "--table", "TFGUARD_TABLE", &file.table)?);
+    wish.bucket = note("bucket", text(&options.bucket, "--bucket", "TFGUARD_BUCKET", &file.bucket)?);
+    let endpoint = text(&options.endpoint_url, "--endpoint-url", "TFGUARD_ENDPOINT_URL", &file.endpoint_url)?;
+    wish.access = Access {
+        region: note("region", text(&options.region, "--region", "TFGUARD_REGION", &file.region)?),
+        endpoint_url: note("endpoint_url", endpoint),
+        profile: note("profile", text(&options.profile, "--profile", "TFGUARD_PROFILE", &file.profile)?),
+        role_arn: note("role_arn", role_arn(origins, options, file)?),
+        ..Access::default()
+    };
+    let local_dir = origins.path(
+        options.local_dir.as_deref(),
+        "--local-dir",
+        "TFGUARD_LOCAL_DIR",
+        file.local_dir.as_deref(),
+    );
+    if let Some((dir, origin)) = local_dir {
+        wish.local_dir = Some(cwd.join(dir));
+        from.insert("local_dir", origin);
+    }
+    wish.origins = from;
+    Ok(wish)
 }
 
 /// The names of the locks. A variable holds one: a name may have any sign that could separate two.
-fn locks(origins: &Origins<'_>, options: &Options, file: &File) -> Result<Vec<LockName>, Error> {
+fn locks(origins: &Origins<'_>, options: &Options, file: &File) -> Result<Vec<(LockName, Given)>, Error> {
     let names = file.lock.as_ref().map(Names::all).unwrap_or_default();
-    origins
-        .texts(&options.lock, "--lock", "TFGUARD_LOCK", names)?
+    let given = origins.texts(&options.lock, "--lock", "TFGUARD_LOCK", names)?;
+    if let Some(first) = given.first().filter(|_| given.len() > MOST_LOCKS) {
+        return Err(
+            first.wrong(&format!("{} locks are given; a run takes at most {MOST_LOCKS}", given.len()))
+        );
+    }
+    given
         .into_iter()
-        .map(|given| LockName::new(given.text.clone()).map_err(|error| given.wrong(&error.to_string())))
+        .map(|given| {
+            let name = LockName::new(given.text.clone()).map_err(|error| given.wrong(&error.to_string()))?;
+            Ok((name, given))
+        })
         .collect()
 }
 
-fn role_arn(origins: &Origins<'_>, options: &Options, file: &File) -> Result<Option<String>, Error> {
+fn role_arn(origins: &Origins<'_>, options: &Options, file: &File) -> Result<Option<Given>, Error> {
     let given =
         origins.text(options.role_arn.clone(), "--role-arn", "TFGUARD_ROLE_ARN", file.role_arn.clone())?;
     match given {
         Some(given) if !(given.text.starts_with("arn:") && given.text.contains(":role/")) => {
             Err(given.wrong("it is not the ARN of a role, such as arn:aws:iam::123456789012:role/ci"))
         }
-        given => Ok(given.map(|given| given.text)),
+        given => Ok(given),
     }
 }
 
@@ -514,10 +626,17 @@ mod tests {
                 endpoint_url: Some("u".into()),
                 profile: Some("p".into()),
                 role_arn: Some("arn:aws:iam::123456789012:role/ci".into()),
+                ..Access::default()
             },
             local_dir: Some("/nonexistent/start/l".into()),
+            origins: config.wish.origins.clone(),
         };
         assert_eq!(config.wish, wish);
+        for (name, origin) in
+            [("lock", "TFGUARD_LOCK"), ("table", "TFGUARD_TABLE"), ("local_dir", "TFGUARD_LOCAL_DIR")]
+        {
+            assert_eq!(wish.origins.get(name).map(String::as_str), Some(origin));
+        }
         assert_eq!(config.mode, Mode::Shared);
         assert_eq!(config.lease.length(), 30 * SECOND);
         assert_eq!(config.wait, Wait::AtMost(5400 * SECOND));
@@ -545,6 +664,9 @@ mod tests {
         let variable = [("TFGUARD_LOCK", "a,b")];
         assert_eq!(names(&config("tfguard --lock b plan --lock a --lock b", &variable)), ["b", "a", "b"]);
         assert_eq!(names(&config("tfguard plan", &variable)), ["a,b"]);
+        let many = |count: usize| "tfguard plan".to_owned() + &" --lock x".repeat(count);
+        assert_eq!(names(&config(&many(32), &[])).len(), 32);
+        assert!(refused(&many(33), &[]).contains("at most 32"));
     }
 
     #[test]
@@ -569,7 +691,7 @@ mod tests {
             ("tfguard plan --lock a --lock=", ("X", ""), "--lock \"\": it is empty"),
             ("tfguard plan --color pink", ("X", ""), "--color \"pink\""),
             ("tfguard plan --init maybe", ("X", ""), "--init \"maybe\""),
-            ("tfguard init --init never", ("X", ""), "--init is for plan, apply and destroy"),
+            ("tfguard init --init never", ("X", ""), "--init is for plan, apply, destroy, run and drift"),
             ("tfguard exec", ("X", ""), "exec needs a command"),
             ("tfguard plan --allow-stale-plan", ("X", ""), "--allow-stale-plan is for apply"),
             ("tfguard plan", ("TFGUARD_REQUIRE_CLEAN", "x"), "TFGUARD_REQUIRE_CLEAN \"x\""),
@@ -629,13 +751,49 @@ mod tests {
     }
 
     #[test]
+    fn a_run_asks_where_somebody_can_answer() {
+        let action = |args: &[&str], auto_approve| Action::Run {
+            args: args.iter().map(OsString::from).collect(),
+            init: InitPolicy::Auto,
+            auto_approve,
+        };
+        assert_eq!(with("tfguard run", &[], true).unwrap().action, action(&[], false));
+        assert_eq!(config("tfguard run --auto-approve -- -destroy", &[]).action, action(&["-destroy"], true));
+        assert_eq!(config("tfguard run --auto-approve", &[]).mode, Mode::Exclusive);
+        for line in ["tfguard run", "tfguard run -- -auto-approve"] {
+            assert!(refused(line, &[]).contains("tfguard run --auto-approve"), "{line}");
+        }
+        assert!(with("tfguard run --log-format json", &[], true).is_err());
+        assert!(refused("tfguard run --auto-approve -- p", &[]).contains("tfguard apply -- FILE"));
+        assert!(
+            refused("tfguard run --auto-approve --shared", &[]).starts_with("--shared is for plan, drift")
+        );
+        let ambient = [("TF_CLI_ARGS_plan", "-detailed-exitcode=false")];
+        assert!(refused("tfguard run --auto-approve", &ambient).contains("leave it on"));
+    }
+
+    #[test]
+    fn drift_is_always_shared() {
+        for line in ["tfguard drift", "tfguard drift --shared", "tfguard drift --json --init never"] {
+            assert_eq!(config(line, &[]).mode, Mode::Shared, "{line}");
+        }
+        assert!(refused("tfguard drift -- -out=", &[]).contains("-out needs"));
+    }
+
+    #[test]
     fn unlock_says_why_and_asks_where_somebody_can_answer() {
         let base = "tfguard unlock --reason gone";
         assert!(refused("tfguard unlock --yes", &[]).contains("--reason"));
         assert!(refused("tfguard unlock --yes --reason=", &[]).contains("--reason"));
         assert!(refused(base, &[]).contains("--yes"));
-        let action =
-            |yes| Action::Unlock { session: None, recovered: false, now: false, yes, reason: "gone".into() };
+        let action = |yes| Action::Unlock {
+            session: None,
+            recovered: false,
+            state_lock: false,
+            now: false,
+            yes,
+            reason: "gone".into(),
+        };
         assert_eq!(with(base, &[], true).unwrap().action, action(false));
         assert_eq!(config(&format!("{base} --yes"), &[]).action, action(true));
         let Action::Unlock { session, now, .. } =
@@ -647,6 +805,8 @@ mod tests {
         assert!(with(&format!("{base} --log-format json"), &[], true).is_err());
         let recovered = config(&format!("{base} --yes --recovered"), &[]).action;
         assert!(matches!(recovered, Action::Unlock { recovered: true, .. }), "{recovered:?}");
+        let state_lock = config(&format!("{base} --yes --state-lock"), &[]).action;
+        assert!(matches!(state_lock, Action::Unlock { state_lock: true, .. }), "{state_lock:?}");
     }
 
     #[test]

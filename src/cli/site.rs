@@ -15,24 +15,7 @@ pub struct Site {
 impl Site {
     /// The options that name this lock in this store from anywhere, for a shell.
     pub fn options(&self) -> String {
-        let mut words = vec!["--lock", self.lock.as_str()];
-        let dir;
-        match &self.store {
-            StoreSpec::Dynamodb(config) => {
-                words.extend(["--table", &config.table]);
-                words.extend(way(&config.access));
-            }
-            StoreSpec::S3(config) => {
-                words.extend(["--store", "s3", "--bucket", &config.bucket]);
-                words.extend(way(&config.access));
-            }
-            StoreSpec::Local { dir: folder } => {
-                dir = folder.to_string_lossy();
-                words.extend(["--store", "local", "--local-dir", &dir]);
-            }
-        }
-        // Only a NUL cannot be quoted, and none can be in an argument.
-        shlex::try_join(words).unwrap_or_default()
+        options(&[self])
     }
 
     /// What every run sorts its locks by: two runs that take them in this order never wait for each
@@ -40,6 +23,29 @@ impl Site {
     fn rank(&self) -> (String, String) {
         (self.lock.key(), self.store.describe())
     }
+}
+
+/// The options that name these locks, all in one store, from anywhere, for a shell.
+pub(super) fn options(sites: &[&Site]) -> String {
+    let mut words: Vec<&str> = sites.iter().flat_map(|site| ["--lock", site.lock.as_str()]).collect();
+    let dir;
+    match sites.first().map(|site| &site.store) {
+        Some(StoreSpec::Dynamodb(config)) => {
+            words.extend(["--table", &config.table]);
+            words.extend(way(&config.access));
+        }
+        Some(StoreSpec::S3(config)) => {
+            words.extend(["--store", "s3", "--bucket", &config.bucket]);
+            words.extend(way(&config.access));
+        }
+        Some(StoreSpec::Local { dir: folder }) => {
+            dir = folder.to_string_lossy();
+            words.extend(["--store", "local", "--local-dir", &dir]);
+        }
+        None => {}
+    }
+    // Only a NUL cannot be quoted, and none can be in an argument.
+    shlex::try_join(words).unwrap_or_default()
 }
 
 /// In the order in which every run takes them, each once.

@@ -6,10 +6,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::source::{Source, Sources};
 use crate::escape;
 use crate::lease::{
-    Applied, Holder, Identity, Intervention, Last, LockName, Mode, Outcome, Phase, Record, RecordError,
-    Rescued,
+    Activity, Applied, Holder, Identity, Intervention, Last, LockName, Mode, Outcome, Phase, Record,
+    RecordError, Rescued,
 };
 use crate::report::{human, json as ndjson};
 
@@ -20,18 +21,24 @@ pub struct View<'a> {
     pub lock: &'a LockName,
     /// Its store in words.
     pub store: &'a str,
+    /// Where lock, store and the like came from.
+    pub sources: &'a Sources,
     /// Its record, `None` where it was never taken, or why it cannot be read.
     pub record: Result<Option<&'a Record>, &'a RecordError>,
     /// The time by this machine's wall clock.
     pub now: Timestamp,
 }
 
-/// For people; every line ends with a newline.
-pub fn text(view: View<'_>) -> String {
+/// For people; every line ends with a newline. With `colour` what matters less is dim.
+pub fn text(view: View<'_>, colour: bool) -> String {
     let mut shown = String::new();
     let lock = escape::bounded(view.lock.as_str(), 1024);
     // Writing into a String cannot fail.
     let _ = writeln!(shown, "lock   {lock}\nstore  {}", escape::line(view.store));
+    if let Some(from) = from(view.sources) {
+        let style = if colour { anstyle::Style::new().dimmed() } else { anstyle::Style::new() };
+        let _ = writeln!(shown, "{style}from   {}{style:#}", escape::line(&from));
+    }
     match view.record {
         Err(error) => {
             let _ = writeln!(shown, "state  unreadable: {}", escape::line(&error.to_string()));
@@ -40,6 +47,30 @@ pub fn text(view: View<'_>) -> String {
         Ok(Some(record)) => record_text(&mut shown, record, view.now),
     }
     shown
+}
+
+/// What came from where, one clause for each place. What is so by default is not told.
+fn from(sources: &Sources) -> Option<String> {
+    let mut places: Vec<(&str, Vec<&str>)> = Vec::new();
+    for source in sources.iter().filter(|source| source.from != "default") {
+        let name = match source.name {
+            // These follow from what is told anyway.
+            "store" | "backend" => continue,
+            "endpoint_url" => "endpoint",
+            "role_arn" => "role",
+            "local_dir" => "folder",
+            name => name,
+        };
+        match places.iter_mut().find(|(place, _)| *place == source.from) {
+            Some((_, names)) => names.push(name),
+            None => places.push((&source.from, vec![name])),
+        }
+    }
+    let clauses: Vec<String> = places
+        .iter()
+        .map(|(place, names)| format!("{}: {}", names.join(", "), escape::field(place)))
+        .collect();
+    (!clauses.is_empty()).then(|| clauses.join("; "))
 }
 
 fn record_text(shown: &mut String, record: &Record, now: Timestamp) {
@@ -54,6 +85,9 @@ fn record_text(shown: &mut String, record: &Record, now: Timestamp) {
     for holder in &record.holders {
         let _ = writeln!(shown, "holder {}", human::identity(&holder.identity));
         let _ = writeln!(shown, "       {}", holder_facts(holder, now));
+        if let Some(activity) = &holder.activity {
+            let _ = writeln!(shown, "       {}", activity_text(activity, now));
+        }
         if let Some(by) = &holder.revoked {
             let _ = writeln!(shown, "       asked to stop by {}", intervention(by, now));
         }
@@ -94,6 +128,11 @@ fn holder_facts(holder: &Holder, now: Timestamp) -> String {
     )
 }
 
+/// What a holder is doing, where it tells.
+fn activity_text(activity: &Activity, now: Timestamp) -> String {
+    format!("in phase {} for {}", escape::field(&activity.phase), human::since(activity.since(), now))
+}
+
 /// A state that could not be written and has not been pushed yet.
 fn rescued_text(rescued: &Rescued, now: Timestamp) -> String {
     let run = rescued.run.map_or(String::new(), |run| format!("run {run}, "));
@@ -130,15 +169,40 @@ pub(super) fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
-/// One JSON document on one line, with its newline. Stable: fields are added, never changed.
+/// Several for people, one after the other.
+pub fn texts(views: &[View<'_>], colour: bool) -> String {
+    views.iter().map(|view| text(*view, colour)).collect::<Vec<_>>().join("\n")
+}
+
+/// One JSON document on one line, with its newline: that of the only lock, or, where several were
+/// asked for, an object whose `locks` has that of each.
+pub fn json(views: &[View<'_>]) -> Vec<u8> {
+    let mut documents: Vec<Value> = views.iter().map(|view| document(*view)).collect();
+    let whole = match documents.len() {
+        1 => documents.remove(0),
+        _ => json!({ "locks": documents }),
+    };
+    let mut line = ndjson::to_bytes(&whole);
+    line.push(b'\n');
+    line
+}
+
+/// A lock as a JSON document. Stable: fields are added, never changed.
 ///
 /// `lock`, `store`, `state` (`free`, `held`, `unreadable`), `error` (`unreadable` only),
 /// `generation`, `runs`, `holders[]` (`session`, `mode`, `phase`, `run`, `generation`, `beat`,
-/// `lease_ms`, `asked_at`, `granted_at`, `renewed_at`, `looks_dead`, `revoked`, `identity`),
+/// `lease_ms`, `asked_at`, `granted_at`, `renewed_at`, `looks_dead`, `activity` (`phase`, `since`),
+/// `revoked`, `identity`),
 /// `queue[]` (`position`, `session`, `mode`, `asked_at`, `identity`), `last` (`run`, `session`,
 /// `outcome`, `exit_code`, `at`, `by`, `acknowledged`, `identity`), `needs_recovery[]` (`run`,
-/// `session`, `path`, `at`, `identity`), `applied` (`generation`, `run`, `at`, `identity`). What is unknown is `null`.
-pub fn json(view: View<'_>) -> Vec<u8> {
+/// `session`, `path`, `at`, `identity`), `applied` (`generation`, `run`, `at`, `identity`), `origins`. What is
+/// unknown is `null`.
+///
+/// `origins` has an object for each of these that takes part: `lock`, `workspace`, `backend` (its type), `store`
+/// (`dynamodb`, `s3`, `local`), `table`, `bucket`, `region`, `endpoint_url`, `profile`, `role_arn`, `local_dir`. In each
+/// there is the `value` and `from`: the option, the variable, `tfguard.toml: key` with its path, the file of the backend,
+/// `-backend-config…`, or `default`.
+fn document(view: View<'_>) -> Value {
     let mut document = json!({
         "lock": view.lock,
         "store": escape::line(view.store),
@@ -150,7 +214,12 @@ pub fn json(view: View<'_>) -> Vec<u8> {
         "needs_recovery": [],
         "applied": null,
         "runs": 0,
+        "origins": origins_json(view.sources),
     });
+    if let Some(origin) = document["origins"].get_mut("lock") {
+        // One of several that were named in one place.
+        origin["value"] = escape::bounded(view.lock.as_str(), 1024).into();
+    }
     match view.record {
         Err(error) => {
             document["state"] = "unreadable".into();
@@ -177,9 +246,16 @@ pub fn json(view: View<'_>) -> Vec<u8> {
             document["last"] = record.last.as_ref().map_or(Value::Null, last_json);
         }
     }
-    let mut line = ndjson::to_bytes(&document);
-    line.push(b'\n');
-    line
+    document
+}
+
+fn origins_json(sources: &Sources) -> Value {
+    let one = |source: &Source| {
+        let value =
+            json!({ "value": escape::bounded(&source.value, 1024), "from": escape::field(&source.from) });
+        (source.name.to_owned(), value)
+    };
+    Value::Object(sources.iter().map(one).collect())
 }
 
 fn holder_json(holder: &Holder, now: Timestamp) -> Value {
@@ -195,6 +271,10 @@ fn holder_json(holder: &Holder, now: Timestamp) -> Value {
         "granted_at": ndjson::timestamp(holder.granted_at),
         "renewed_at": ndjson::timestamp(holder.renewed_at),
         "looks_dead": holder.looks_dead(now),
+        "activity": holder.activity.as_ref().map(|activity| json!({
+            "phase": escape::field(&activity.phase),
+            "since": ndjson::timestamp(activity.since()),
+        })),
         "revoked": holder.revoked.as_ref().map(intervention_json),
         "identity": identity_json(&holder.identity),
     })
@@ -261,6 +341,8 @@ mod tests {
     use crate::lease::Waiter;
     use crate::report::testing::{alice, at, last, mallory, prod};
 
+    static NONE: &Sources = &Sources::NONE;
+
     fn record(identity: Identity) -> Record {
         let session = identity.actor.clone().unwrap_or_default();
         let mut record = Record::new(at(100));
@@ -278,6 +360,7 @@ mod tests {
             asked_at: at(100),
             granted_at: at(100),
             renewed_at: at(190),
+            activity: None,
             identity: identity.clone(),
         });
         record.queue.push(Waiter {
@@ -301,11 +384,11 @@ mod tests {
     }
 
     fn view<'a>(lock: &'a LockName, record: Result<Option<&'a Record>, &'a RecordError>) -> View<'a> {
-        View { lock, store: "dynamodb table t in eu-west-1", record, now: at(200) }
+        View { lock, store: "dynamodb table t in eu-west-1", sources: NONE, record, now: at(200) }
     }
 
     fn document(view: View<'_>) -> Value {
-        let line = json(view);
+        let line = json(&[view]);
         let text = std::str::from_utf8(&line).unwrap();
         assert_eq!(text.matches('\n').count(), 1);
         assert!(!text.trim_end().contains(escape::is_unsafe));
@@ -316,7 +399,7 @@ mod tests {
     fn a_held_lock_for_people() {
         let (lock, record) = (prod(), record(alice()));
         assert_eq!(
-            text(view(&lock, Ok(Some(&record)))),
+            text(view(&lock, Ok(Some(&record))), false),
             "\
 lock   prod
 store  dynamodb table t in eu-west-1
@@ -365,7 +448,7 @@ last   run 7 crashed with exit code 1 by alice 2m 50s ago (\"alice\"), 2m 50s ag
             (Err(&unreadable), "unreadable", "state  unreadable: its layout is number 9"),
         ] {
             let view = view(&lock, record);
-            assert!(text(view).contains(shown), "{}", text(view));
+            assert!(text(view, false).contains(shown), "{}", text(view, false));
             let document = document(view);
             assert_eq!(document["state"], state);
             assert_eq!(document["holders"], json!([]));
@@ -378,7 +461,7 @@ last   run 7 crashed with exit code 1 by alice 2m 50s ago (\"alice\"), 2m 50s ag
         let lock = LockName::new("a\u{202e}b").unwrap();
         let record = record(mallory());
         let view = view(&lock, Ok(Some(&record)));
-        let shown = text(view);
+        let shown = text(view, false);
         assert_eq!(shown.lines().count(), 10, "{shown}");
         let labels = ["lock   ", "store  ", "state  ", "holder ", "       ", "wait 1 ", "rescue ", "last   "];
         for line in shown.lines() {
@@ -389,7 +472,7 @@ last   run 7 crashed with exit code 1 by alice 2m 50s ago (\"alice\"), 2m 50s ag
         assert!(!document["holders"][0]["identity"]["actor"].as_str().unwrap().contains('\u{1b}'));
         let rubbish = RecordError::Rubbish("\u{1b}[2J\n::error::".into());
         let unreadable = View { record: Err(&rubbish), ..view };
-        assert_eq!(text(unreadable).lines().count(), 3);
-        assert!(!text(unreadable).contains('\u{1b}'));
+        assert_eq!(text(unreadable, false).lines().count(), 3);
+        assert!(!text(unreadable, false).contains('\u{1b}'));
     }
 }

@@ -1,17 +1,20 @@
 //! Which lock, and in which store: what was asked for, what the directory is, and what `auto`
 //! makes of the two.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
+use super::placement::{self, Said};
 use super::site::{self, Site};
+use super::source::Sources;
 use crate::error::Error;
 use crate::escape;
 use crate::lease::LockName;
-use crate::store::{Access, DynamoConfig, S3Config, StoreSpec};
-use crate::terraform::backend::readable;
-use crate::terraform::{Backend, Directory};
+use crate::store::{Access, StoreSpec};
+use crate::terraform::Directory;
+use crate::terraform::backend::{StateFile, Unnamed, readable};
 
 /// The values of `--store`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -43,6 +46,15 @@ pub struct Wish {
     pub access: Access,
     /// `--local-dir`, absolute.
     pub local_dir: Option<PathBuf>,
+    /// Where each of these was given, by the name of its [`Source`](super::source::Source).
+    pub origins: BTreeMap<&'static str, String>,
+}
+
+impl Wish {
+    /// Where the value of this name was given.
+    pub(super) fn from(&self, name: &str) -> Option<&str> {
+        self.origins.get(name).map(String::as_str)
+    }
 }
 
 /// Where it was asked.
@@ -59,6 +71,13 @@ pub struct Place<'a> {
     pub ci: bool,
 }
 
+impl Place<'_> {
+    /// Whether anything here is Terraform's.
+    pub(super) fn is_terraforms(&self) -> bool {
+        self.terraform || self.directory.is_terraforms() || self.directory.has_locks
+    }
+}
+
 /// The locks of a run and their stores.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
@@ -68,9 +87,25 @@ pub struct Target {
     pub chosen: Vec<String>,
     /// What the user should know about it, a sentence each without a final full stop.
     pub warnings: Vec<String>,
+    /// Where each value came from.
+    pub sources: Sources,
 }
 
 impl Target {
+    /// The locks, for people: `lock a`, or `locks a, b`.
+    pub fn named(&self) -> String {
+        let names: Vec<&str> = self.sites.iter().map(|site| site.lock.as_str()).collect();
+        format!("{} {}", if names.len() == 1 { "lock" } else { "locks" }, names.join(", "))
+    }
+
+    /// The options that name the locks from anywhere, for a shell. Those in another store than the
+    /// first are left out: no command line names two stores.
+    pub fn options(&self) -> String {
+        let store = self.sites.first().map(|site| &site.store);
+        let here: Vec<&Site> = self.sites.iter().filter(|site| Some(&site.store) == store).collect();
+        site::options(&here)
+    }
+
     /// The lock of a command that is about exactly one.
     ///
     /// # Errors
@@ -96,16 +131,33 @@ pub fn user_state_dir() -> Option<PathBuf> {
 /// [`Error::Usage`] when a name is missing that only the user can give, [`Error::Config`] when
 /// nothing says which store to use. Both say what to give.
 pub fn choose(wish: &Wish, place: Place<'_>) -> Result<Target, Error> {
-    let mut chosen = Vec::new();
+    let mut said = Said::default();
     let mut warnings = Vec::new();
-    let store = store(wish, place, &mut chosen)?;
+    let store = placement::store(wish, place, &mut said)?;
     let mut locks = wish.locks.clone();
+    let mut sources = Sources::default();
     if locks.is_empty() {
-        let lock = lock_of_directory(place)?;
-        chosen.push(format!("the lock is named after the directory, {}", escape::line(lock.as_str())));
+        let Named { lock, from, chosen } = lock_of_directory(place)?;
+        said.chosen.extend(chosen);
+        sources.note("lock", lock.as_str(), &from);
         locks.push(lock);
+    } else {
+        let names: Vec<&str> = locks.iter().map(LockName::as_str).collect();
+        sources.note("lock", &names.join(", "), wish.from("lock").unwrap_or_default());
     }
-    if wish.locks.is_empty() && !matches!(store, StoreSpec::Local { .. }) {
+    let directory = place.directory;
+    if place.is_terraforms() {
+        sources.note(
+            "workspace",
+            &directory.workspace,
+            directory.workspace_origin.as_deref().unwrap_or("default"),
+        );
+        let origin = directory.in_force.as_ref().map_or("default", |backend| &backend.origin);
+        sources.note("backend", &placement::name(&directory.backend), origin);
+    }
+    said.sources.iter().for_each(|source| sources.note(source.name, &source.value, &source.from));
+    let by_directory = wish.locks.is_empty() && directory.backend.is_local();
+    if by_directory && !matches!(store, StoreSpec::Local { .. }) {
         warnings.push(
             "another machine, or another checkout, has another directory and so another lock; to exclude it, \
              give the same --lock NAME there and here"
@@ -120,145 +172,120 @@ pub fn choose(wish: &Wish, place: Place<'_>) -> Result<Target, Error> {
         );
     }
     let sites = locks.into_iter().map(|lock| Site { lock, store: store.clone() }).collect();
-    Ok(Target { sites: site::in_order(sites), chosen, warnings })
+    Ok(Target { sites: site::in_order(sites), chosen: said.chosen, warnings, sources })
 }
 
-fn store(wish: &Wish, place: Place<'_>, chosen: &mut Vec<String>) -> Result<StoreSpec, Error> {
-    match wish.store {
-        StoreChoice::Local => local(wish, place, chosen),
-        StoreChoice::Dynamodb => dynamodb(wish).ok_or_else(|| {
-            Error::Usage("--store dynamodb needs the name of the table: give --table NAME".into())
-        }),
-        StoreChoice::S3 => s3(wish, place.directory).ok_or_else(|| {
-            Error::Usage(
-                "--store s3 needs the name of the bucket, and no initialised s3 backend says it: give --bucket \
-                 NAME"
-                    .into(),
-            )
-        }),
-        StoreChoice::Auto => match (dynamodb(wish), &place.directory.backend) {
-            (Some(dynamodb), _) => Ok(dynamodb),
-            (None, backend) if backend.is_local() => {
-                if is_terraforms(place) {
-                    chosen.push("the store is local, since the state is on this machine too".into());
-                } else {
-                    chosen.push("the store is local, since no table and no backend say otherwise".into());
-                }
-                local(wish, place, chosen)
-            }
-            (None, backend) => Err(undecided(backend)),
-        },
-    }
+/// A lock that nobody named.
+struct Named {
+    lock: LockName,
+    from: String,
+    chosen: Option<String>,
 }
 
-fn dynamodb(wish: &Wish) -> Option<StoreSpec> {
-    Some(StoreSpec::Dynamodb(DynamoConfig { table: wish.table.clone()?, access: wish.access.clone() }))
-}
-
-/// The bucket that was named, else the state's own; to that one the way is the backend's, but for
-/// what was given.
-fn s3(wish: &Wish, directory: &Directory) -> Option<StoreSpec> {
-    let named = wish.bucket.as_deref();
-    let backend = directory.s3.as_ref().filter(|s3| named.is_none_or(|bucket| bucket == s3.bucket));
-    let bucket = named.or(backend.map(|s3| s3.bucket.as_str()))?.to_owned();
-    let mut access = wish.access.clone();
-    if let Some(s3) = backend {
-        access.region = access.region.or_else(|| s3.region.clone());
-        access.endpoint_url = access.endpoint_url.or_else(|| s3.s3_endpoint.clone());
-        access.profile = access.profile.or_else(|| s3.profile.clone());
-        access.role_arn = access.role_arn.or_else(|| s3.role_arn.clone());
-    }
-    Some(StoreSpec::S3(S3Config { bucket, path_style: backend.is_some_and(|s3| s3.path_style), access }))
-}
-
-fn local(wish: &Wish, place: Place<'_>, chosen: &mut Vec<String>) -> Result<StoreSpec, Error> {
-    if let Some(dir) = &wish.local_dir {
-        return Ok(StoreSpec::Local { dir: dir.clone() });
-    }
-    if place.directory.backend.is_local() && is_terraforms(place) {
-        return Ok(StoreSpec::Local { dir: place.directory.canonical.join(".tfguard") });
-    }
-    let Some(dir) = place.user_state else {
-        return Err(Error::Config(
-            "there is no home directory to keep locks in: set HOME, or give --local-dir DIR".into(),
-        ));
-    };
-    chosen.push(format!("locks are kept in {}", escape::line(&dir.to_string_lossy())));
-    Ok(StoreSpec::Local { dir: dir.to_path_buf() })
-}
-
-fn is_terraforms(place: Place<'_>) -> bool {
-    place.terraform || place.directory.is_terraforms() || place.directory.has_locks
-}
-
-fn undecided(backend: &Backend) -> Error {
-    Error::Config(match backend {
-        Backend::Type(name) if name == "s3" => {
-            "the backend is s3, and nothing says where the lock lives: give \
-             --table NAME (or --store local) and --lock NAME"
-                .into()
-        }
-        Backend::Unreadable(cause) => format!(
-            "the backend is not known, since {} cannot be read; give --table NAME or --store local, and --lock \
-             NAME",
-            escape::line(cause)
-        ),
-        other => format!(
-            "the backend is {}, which has no place for the lock: give --table NAME or --store local, and --lock \
-             NAME",
-            backend_name(other)
-        ),
-    })
-}
-
-fn backend_name(backend: &Backend) -> String {
-    match backend {
-        Backend::None => "local".into(),
-        Backend::Type(name) => escape::field(name).into_owned(),
-        Backend::Cloud => "cloud".into(),
-        Backend::Unreadable(_) => "not readable".into(),
-    }
-}
-
-/// Local state belongs to its directory, and so does its lock; each workspace has its own.
-fn lock_of_directory(place: Place<'_>) -> Result<LockName, Error> {
+/// The lock of the state that the directory's commands work on.
+fn lock_of_directory(place: Place<'_>) -> Result<Named, Error> {
     let directory = place.directory;
-    if !directory.backend.is_local() {
-        return Err(Error::Usage(format!(
-            "the backend is {}, so that the directory does not name the lock: give --lock NAME, the same \
-             wherever this state is worked on",
-            backend_name(&directory.backend)
-        )));
-    }
-    if !is_terraforms(place) {
+    if let Some(state) = directory.state_file() {
+        if place.is_terraforms() {
+            return lock_of_file(&state);
+        }
         return Err(Error::Usage(format!(
             "there is no Terraform configuration in {} to name the lock after: give --lock NAME, or -C DIR",
             escape::line(&directory.canonical.to_string_lossy())
         )));
     }
-    let mut path = directory.canonical.clone();
-    if directory.workspace != "default" {
-        path.push("terraform.tfstate.d");
-        path.push(&directory.workspace);
+    let Some(backend) = &directory.in_force else {
+        return Err(Error::Usage(format!(
+            "the backend is {}, so that the directory does not name the lock: give --lock NAME, the same \
+             wherever this state is worked on",
+            placement::name(&directory.backend)
+        )));
+    };
+    match backend.lock_name(&directory.workspace) {
+        Ok(lock) => Ok(Named { lock, from: backend.origin.clone(), chosen: None }),
+        Err(why) => Err(unnamed(&backend.shown(), &why)),
     }
-    LockName::new(readable(path.as_os_str().as_encoded_bytes())).map_err(|error| {
-        Error::Usage(format!("the directory cannot name the lock: {error}; give --lock NAME"))
+}
+
+/// Local state belongs to a place on this machine, and so does its lock.
+fn lock_of_file(state: &StateFile) -> Result<Named, Error> {
+    let lock =
+        LockName::new(readable(state.lock_path().as_os_str().as_encoded_bytes())).map_err(|error| {
+            Error::Usage(format!("the directory cannot name the lock: {error}; give --lock NAME"))
+        })?;
+    let shown = escape::line(lock.as_str()).into_owned();
+    Ok(match &state.origin {
+        Some(origin) => {
+            let chosen = format!("the lock is named after the state of {}, {shown}", escape::field(origin));
+            Named { lock, from: origin.clone(), chosen: Some(chosen) }
+        }
+        None => {
+            let chosen = format!("the lock is named after the directory, {shown}");
+            Named { lock, from: "the directory".to_owned(), chosen: Some(chosen) }
+        }
+    })
+}
+
+fn unnamed(backend: &str, why: &Unnamed) -> Error {
+    let list = |names: &[String]| names.iter().map(|name| escape::field(name)).collect::<Vec<_>>().join(", ");
+    Error::Usage(match why {
+        Unnamed::Unknown(names) => format!(
+            "{backend} takes {} from an expression that only Terraform can evaluate, so that the lock cannot be \
+             named before init: give --lock NAME until then, or write the value out",
+            list(names)
+        ),
+        Unnamed::Missing(name) if name == "workspaces.name" => {
+            format!("{backend} does not say which workspace is meant: set TF_WORKSPACE, or give --lock NAME")
+        }
+        Unnamed::Missing(name) => format!(
+            "{backend} has no {} yet, so that the lock cannot be named: give -backend-config as for init (or set \
+             TF_CLI_ARGS_init), or give --lock NAME",
+            escape::field(name)
+        ),
+        Unnamed::Type => {
+            format!(
+                "{backend} is of a type that does not name the lock: give --lock NAME, the same wherever this state is worked on"
+            )
+        }
+        Unnamed::Unfit(cause) => format!("{backend} cannot name the lock: {cause}; give --lock NAME"),
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use serde_json::{Value, json};
 
+    use super::*;
+    use crate::store::{DynamoConfig, S3Config};
+    use crate::terraform::Backend;
+    use crate::terraform::backend::{Configured, Settings};
+
+    /// With a backend of the type, and none of its settings.
     fn directory(backend: Backend) -> Directory {
+        let kind = match &backend {
+            Backend::Type(kind) => Some(kind.clone()),
+            Backend::Cloud => Some("cloud".into()),
+            Backend::None | Backend::Unreadable(_) => None,
+        };
+        let origin = || "backend block in main.tf:3".into();
         Directory {
             canonical: "/srv/infra".into(),
             configured: true,
             data_dir: "/srv/infra/.terraform".into(),
+            in_force: kind.map(|kind| Configured { kind, settings: Settings::default(), origin: origin() }),
             backend,
             workspace: "default".into(),
             ..Directory::default()
         }
+    }
+
+    fn with_settings(kind: &str, settings: Value) -> Directory {
+        let mut directory = directory(backend(kind));
+        for (name, value) in settings.as_object().unwrap() {
+            let value = (!value.is_null()).then(|| value.clone());
+            directory.in_force.as_mut().unwrap().settings.set(name, value, "backend block in main.tf:3");
+        }
+        directory
     }
 
     fn empty() -> Directory {
@@ -314,15 +341,10 @@ mod tests {
 
     #[test]
     fn the_bucket_is_the_one_that_is_named_else_the_states_own() {
-        let settings = crate::terraform::backend::S3 {
-            bucket: "states".into(),
-            key: "k".into(),
-            region: Some("eu-west-1".into()),
-            s3_endpoint: Some("http://s3".into()),
-            path_style: true,
-            ..Default::default()
-        };
-        let directory = Directory { s3: Some(settings), ..directory(backend("s3")) };
+        let directory = with_settings(
+            "s3",
+            json!({"bucket": "states", "key": "k", "region": "eu-west-1", "endpoint": "http://s3"}),
+        );
         let choose = |bucket: Option<&str>, region: Option<&str>| {
             let access = Access { region: region.map(str::to_owned), ..Access::default() };
             let bucket = bucket.map(str::to_owned);
@@ -361,6 +383,93 @@ mod tests {
             assert_eq!(got, code, "{text}");
             assert!(hints.iter().all(|hint| text.contains(hint)), "{text}");
         }
+    }
+
+    fn state() -> Value {
+        json!({
+            "bucket": "b", "key": "a/k", "region": "eu-west-1", "profile": "ops", "dynamodb_table": "t",
+            "endpoints": {"dynamodb": "http://d", "s3": "http://s"}, "access_key": "AKID", "secret_key": "hunter2",
+            "assume_role": {"role_arn": "arn:aws:iam::1:role/tf", "external_id": "x", "duration": "1h"},
+        })
+    }
+
+    #[test]
+    fn an_s3_backend_says_lock_table_and_the_way_there() {
+        use StoreChoice::Auto;
+        let dev = Directory { workspace: "dev".into(), ..with_settings("s3", state()) };
+        let target = choose(&Wish::default(), place(&dev, true)).unwrap();
+        let site = target.only().unwrap();
+        assert_eq!(site.lock.as_str(), "b/env:/dev/a/k");
+        let StoreSpec::Dynamodb(DynamoConfig { table, access }) = &site.store else {
+            unreachable!("{site:?}")
+        };
+        assert_eq!(table, "t");
+        let of = |option: &Option<String>| option.clone().unwrap_or_default();
+        assert_eq!((of(&access.region), of(&access.endpoint_url)), ("eu-west-1".into(), "http://d".into()));
+        assert_eq!(
+            (of(&access.profile), of(&access.role_arn)),
+            ("ops".into(), "arn:aws:iam::1:role/tf".into())
+        );
+        assert_eq!(access.login.keys.as_ref().unwrap().id, "AKID");
+        assert_eq!(
+            (access.login.role.external_id.as_deref(), access.login.role.seconds),
+            (Some("x"), Some(3600))
+        );
+        assert!(access.login.role.by_backend);
+        assert!(target.chosen.is_empty() && target.warnings.is_empty());
+        assert!(!format!("{target:?}").contains("hunter2"));
+        // What was given counts, each value by itself.
+        let mut given = wish(Some("prod"), Auto, Some("locks"));
+        given.access.profile = Some("me".into());
+        let target = choose(&given, place(&dev, true)).unwrap();
+        assert_eq!(
+            target.only().unwrap().options(),
+            "--lock prod --table locks --region eu-west-1 --endpoint-url http://d --profile me"
+        );
+        let StoreSpec::Dynamodb(config) = &target.only().unwrap().store else {
+            unreachable!("not the table")
+        };
+        assert_eq!(config.access.login.keys, None);
+    }
+
+    #[test]
+    fn a_state_without_a_table_has_its_lock_in_its_own_bucket() {
+        let directory = with_settings("s3", json!({"bucket": "b", "key": "k", "use_lockfile": true}));
+        assert_eq!(outcome(&Wish::default(), place(&directory, true)).as_deref(), Ok("b/k @ bucket:b"));
+        let other = Wish { bucket: Some("locks".into()), ..Wish::default() };
+        assert_eq!(outcome(&other, place(&directory, true)).as_deref(), Ok("b/k @ bucket:locks"));
+        let tabled = with_settings("s3", state());
+        assert_eq!(outcome(&other, place(&tabled, true)).as_deref(), Ok("b/a/k @ bucket:locks"));
+    }
+
+    #[test]
+    fn where_each_value_came_from_is_kept() {
+        let directory = with_settings("s3", state());
+        let mut given = wish(None, StoreChoice::Auto, Some("locks"));
+        given.origins.insert("table", "TFGUARD_TABLE".into());
+        let target = choose(&given, place(&directory, true)).unwrap();
+        let from =
+            |name: &str| target.sources.get(name).map(|source| source.from.clone()).unwrap_or_default();
+        assert_eq!((from("table"), from("store")), ("TFGUARD_TABLE".into(), "TFGUARD_TABLE".into()));
+        assert_eq!(from("workspace"), "default");
+        for name in ["lock", "region", "endpoint_url", "profile", "role_arn", "backend"] {
+            assert_eq!(from(name), "backend block in main.tf:3", "{name}");
+        }
+        assert!(!format!("{:?}", target.sources).contains("hunter2"));
+    }
+
+    #[test]
+    fn what_only_terraform_can_evaluate_is_named() {
+        let unknown = with_settings("s3", json!({"bucket": "b", "key": null, "dynamodb_table": "t"}));
+        let (code, text) = outcome(&Wish::default(), place(&unknown, true)).unwrap_err();
+        assert_eq!(code, 64);
+        assert!(text.contains("the s3 backend in main.tf:3 takes key from an expression"), "{text}");
+        let named = wish(Some("prod"), StoreChoice::Auto, None);
+        assert_eq!(outcome(&named, place(&unknown, true)).as_deref(), Ok("prod @ table:t"));
+        let gcs = with_settings("gcs", json!({"bucket": "b", "prefix": "p"}));
+        let (code, text) = outcome(&Wish::default(), place(&gcs, true)).unwrap_err();
+        assert_eq!(code, 78);
+        assert!(text.contains("the lock is gs://b/p/default.tfstate") && text.contains("--table"), "{text}");
     }
 
     #[test]

@@ -4,19 +4,18 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use super::process::ARGUMENT;
 use super::token::Token;
-use super::wire::{self, Begin, Message};
+use super::wire::{self, Begin, Charge, Message};
 use crate::child::{Pid, start_session};
-use crate::lease::{LockName, Tenure};
+use crate::lease::Tenure;
 use crate::report::Stream;
 use crate::rescue::Watch;
 use crate::state_lock::Care;
-use crate::store::StoreSpec;
 use crate::supervisor::stop::OnLeaseLost;
 
 /// A guardian that dies more often than this in one run is not replaced any more.
@@ -38,10 +37,8 @@ const HUNTED_BY: [&str; 6] = [
 /// What every guardian of a run is told.
 #[derive(Debug, Clone)]
 pub struct Setting {
-    /// The lock.
-    pub lock: LockName,
-    /// Where it lives.
-    pub store: StoreSpec,
+    /// The session that the run's children carry in their environment.
+    pub session: String,
     /// How to look after Terraform's own state lock.
     pub state: Option<Care>,
     /// How long a stop may take before what is left is killed.
@@ -67,10 +64,12 @@ pub enum Relief {
 #[derive(Debug)]
 pub struct Guardian {
     setting: Setting,
-    tenure: Tenure,
+    /// In the order in which they were acquired; `None`: released.
+    charges: Vec<Option<Charge>>,
     token: OwnedFd,
     watched: Watched,
     rescue: Option<Watch>,
+    scratch: Option<PathBuf>,
     post: Option<Post>,
     posted: u32,
 }
@@ -90,17 +89,18 @@ enum Watched {
 }
 
 impl Guardian {
-    /// Starts a guardian for a lock that has just been acquired.
+    /// Starts a guardian for a lock that has just been acquired, the run's first.
     ///
     /// # Errors
     /// When the system gives no socket or process.
-    pub fn post(setting: Setting, tenure: &Tenure, token: &Token) -> io::Result<Self> {
+    pub fn post(setting: Setting, first: Charge, token: &Token) -> io::Result<Self> {
         let mut guardian = Self {
             setting,
-            tenure: tenure.clone(),
+            charges: vec![Some(first)],
             token: token.as_fd().try_clone_to_owned()?,
             watched: Watched::Nothing,
             rescue: None,
+            scratch: None,
             post: None,
             posted: 0,
         };
@@ -113,10 +113,26 @@ impl Guardian {
         self.post.as_ref().and_then(|post| i32::try_from(post.process.id()).ok()).and_then(Pid::from_raw)
     }
 
-    /// A heartbeat took effect.
-    pub fn renewed(&mut self, tenure: &Tenure) {
-        self.tenure = tenure.clone();
-        self.tell(&Message::Tenure(tenure.clone()), &[]);
+    /// Another lock has been acquired. Charges are counted from 0 in the order of their coming.
+    pub fn charge(&mut self, next: Charge) {
+        self.tell(&Message::Charge(next.clone()), &[]);
+        self.charges.push(Some(next));
+    }
+
+    /// A heartbeat of one of the charges took effect.
+    pub fn renewed(&mut self, charge: usize, tenure: &Tenure) {
+        if let Some(Some(known)) = self.charges.get_mut(charge) {
+            known.tenure = tenure.clone();
+            self.tell(&Message::Tenure { charge, tenure: tenure.clone() }, &[]);
+        }
+    }
+
+    /// One of the charges is released.
+    pub fn relieve(&mut self, charge: usize) {
+        if let Some(known) = self.charges.get_mut(charge) {
+            *known = None;
+            self.tell(&Message::Relieved { charge }, &[]);
+        }
     }
 
     /// A child is about to be started. Followed by [`Guardian::watch`], or by
@@ -131,6 +147,12 @@ impl Guardian {
     pub fn rescue(&mut self, watch: Watch) {
         self.tell(&Message::Rescue(watch.clone()), &[]);
         self.rescue = Some(watch);
+    }
+
+    /// A private folder is about to be made, which is to be removed at the end, by us or by it.
+    pub fn scratch(&mut self, folder: &Path) {
+        self.tell(&Message::Scratch(folder.to_owned()), &[]);
+        self.scratch = Some(folder.to_owned());
     }
 
     /// A child runs, whose output comes through `outputs`.
@@ -220,9 +242,8 @@ impl Guardian {
     /// All that a guardian must know that comes to its post now.
     fn brief(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
         let begin = Message::Begin(Begin {
-            lock: self.setting.lock.to_string(),
-            store: self.setting.store.clone(),
-            tenure: self.tenure.clone(),
+            charges: self.charges.clone(),
+            session: self.setting.session.clone(),
             state: self.setting.state.clone(),
             stop_timeout: self.setting.stop_timeout,
             on_lease_lost: self.setting.on_lease_lost,
@@ -232,6 +253,9 @@ impl Guardian {
         wire::send(socket, &begin, &[self.token.as_fd()])?;
         if let Some(watch) = &self.rescue {
             wire::send(socket, &Message::Rescue(watch.clone()), &[])?;
+        }
+        if let Some(folder) = &self.scratch {
+            wire::send(socket, &Message::Scratch(folder.clone()), &[])?;
         }
         self.describe(socket)
     }

@@ -1,10 +1,10 @@
 //! The guardian: a small companion process that outlives a supervisor which was killed.
 //!
-//! It is started with the lock, in a session of its own, and does nothing but listen at a socket.
-//! The supervisor tells it of every heartbeat and of every child. When the socket ends without a
+//! It is started with the run's first lock, in a session of its own, and does nothing but listen at a socket.
+//! The supervisor tells it of every lock, every heartbeat and every child. When the socket ends without a
 //! good-bye the supervisor is dead, and the guardian takes over: Terraform gets its one SIGINT,
-//! its output is carried on so that it does not die of a broken pipe, the lease is kept alive while
-//! it stops, and when nothing of it is left the lock is released as `crashed`.
+//! its output is carried on so that it does not die of a broken pipe, the leases are kept alive while
+//! it stops, and when nothing of it is left the locks are released as `crashed`.
 //!
 //! It is a watchdog too. A supervisor that is alive but frozen sends no heartbeat and stops no
 //! child; the guardian keeps the same deadlines by its own clock.
@@ -17,6 +17,7 @@
 //! - [`main`]: the companion itself; `ward`: the child as it sees it; `relay`: where output goes.
 
 mod handle;
+mod keep;
 mod process;
 mod relay;
 mod takeover;
@@ -28,3 +29,4 @@ pub use handle::{Guardian, Relief, Setting};
 pub use process::{ARGUMENT, main};
 pub use token::Token;
 pub use ward::anything_runs_under;
+pub use wire::Charge;

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -11,10 +12,10 @@ use super::relay::Relay;
 use super::takeover;
 use super::token::Token;
 use super::ward::Ward;
-use super::wire::{Begin, Message, Received, Receiver};
+use super::wire::{Begin, Charge, Message, Received, Receiver};
 use crate::child::{Pid, Pumps};
 use crate::clock::SystemClock;
-use crate::lease::{Instant, Tenure};
+use crate::lease::{Deadlines, Instant};
 use crate::report::Reporter;
 use crate::report::event::{Event, Level};
 use crate::rescue::Watch;
@@ -37,12 +38,15 @@ const PRESS: Duration = Duration::from_millis(10);
 pub(super) struct Post {
     pub(super) begin: Begin,
     pub(super) token: Token,
-    pub(super) tenure: Tenure,
+    /// What is kept, in the order in which it was acquired; `None`: released.
+    pub(super) charges: Vec<Option<Charge>>,
     /// A child was about to be started, with or without a group of its own to be interrupted.
     pub(super) starting: Option<bool>,
     pub(super) ward: Option<Ward>,
     /// Set once the requested command may run.
     pub(super) rescue: Option<Watch>,
+    /// A private folder that goes away with the run.
+    pub(super) scratch: Option<PathBuf>,
     /// What carries its output, once the supervisor does not.
     pub(super) pumps: Pumps,
     voice: Option<(Relay, Reporter)>,
@@ -115,14 +119,15 @@ fn is_readable(receiver: &Receiver, wait: Duration) -> io::Result<bool> {
 impl Post {
     fn begin(begin: Begin, receiver: &mut Receiver) -> io::Result<Box<Self>> {
         let token = receiver.claim_fds().pop().ok_or_else(|| io::Error::other("the token did not come"))?;
-        let tenure = begin.tenure.clone();
+        let charges = begin.charges.clone();
         Ok(Box::new(Self {
             begin,
             token: Token::from_fd(token)?,
-            tenure,
+            charges,
             starting: None,
             ward: None,
             rescue: None,
+            scratch: None,
             pumps: Pumps::new(),
             voice: None,
             tried: false,
@@ -132,8 +137,19 @@ impl Post {
 
     fn hear(&mut self, message: Message, receiver: &mut Receiver) {
         match message {
-            Message::Tenure(tenure) => self.tenure = tenure,
+            Message::Charge(charge) => self.charges.push(Some(charge)),
+            Message::Tenure { charge, tenure } => {
+                if let Some(Some(charge)) = self.charges.get_mut(charge) {
+                    charge.tenure = tenure;
+                }
+            }
+            Message::Relieved { charge } => {
+                if let Some(charge) = self.charges.get_mut(charge) {
+                    *charge = None;
+                }
+            }
             Message::Rescue(watch) => self.rescue = Some(watch),
+            Message::Scratch(folder) => self.scratch = Some(folder),
             Message::Starting { group } => self.starting = Some(group),
             Message::Child { pid, group, streams } => {
                 let outputs = streams.into_iter().zip(receiver.claim_fds()).collect();
@@ -150,12 +166,24 @@ impl Post {
         }
     }
 
+    /// The earliest deadlines of all that is kept.
+    fn deadlines(&self) -> Option<Deadlines> {
+        let kept = self.charges.iter().flatten();
+        kept.map(|charge| charge.tenure.deadlines()).reduce(Deadlines::earliest)
+    }
+
+    /// What is kept, for people.
+    pub(super) fn named(&self) -> String {
+        let names: Vec<&str> = self.charges.iter().flatten().map(|charge| charge.lock.as_str()).collect();
+        format!("{} {}", if names.len() == 1 { "lock" } else { "locks" }, names.join(", "))
+    }
+
     fn next_look(&self, now: Instant) -> Duration {
         let Some(ward) = &self.ward else { return SLICE };
         if self.begin.on_lease_lost == OnLeaseLost::Continue {
             return SLICE;
         }
-        let deadlines = self.tenure.deadlines();
+        let Some(deadlines) = self.deadlines() else { return SLICE };
         let next = if self.tried { deadlines.kill } else { deadlines.stop + COURTESY };
         if next <= now && !ward.is_alive() {
             return SLICE;
@@ -166,7 +194,7 @@ impl Post {
     /// Does what a frozen supervisor does not. The supervisor does the same while it can, and
     /// then there is nothing left to do here.
     fn watch(&mut self, now: Instant) {
-        let deadlines = self.tenure.deadlines();
+        let Some(deadlines) = self.deadlines() else { return };
         if self.ward.is_none() || self.begin.on_lease_lost == OnLeaseLost::Continue {
             return;
         }
@@ -176,9 +204,9 @@ impl Post {
                 // Nobody else reads what it prints while it stops.
                 self.carry();
                 self.say(format!(
-                    "the supervisor of lock {} does not answer, and no heartbeat reached the lock store for half \
-                     a lease; its guardian is stopping the command",
-                    self.begin.lock
+                    "the supervisor of {} does not answer, and no heartbeat reached the lock store for half a \
+                     lease; its guardian is stopping the command",
+                    self.named()
                 ));
             }
         }
@@ -186,12 +214,12 @@ impl Post {
             && let Some(ward) = &self.ward
         {
             let alive = ward.is_alive();
-            ward.kill_everything(&self.tenure.own.session);
+            ward.kill_everything(&self.begin.session);
             if alive && !self.killing {
                 self.killing = true;
                 self.say(format!(
-                    "the lease of lock {} is about to end; its guardian killed the command",
-                    self.begin.lock
+                    "the lease of {} is about to end; its guardian killed the command",
+                    self.named()
                 ));
             }
         }
@@ -244,7 +272,7 @@ mod tests {
     use super::super::wire;
     use super::*;
     use crate::lease::transition::{self, Candidate};
-    use crate::lease::{Identity, Lease, Mode};
+    use crate::lease::{Identity, Lease, Mode, Tenure};
     use crate::store::StoreSpec;
 
     fn tenure(base: Instant) -> Tenure {
@@ -261,6 +289,10 @@ mod tests {
         Tenure { own: record.holder("asleep").unwrap().clone(), base }
     }
 
+    fn charge(lock: &str, tenure: Tenure) -> Charge {
+        Charge { lock: lock.into(), store: StoreSpec::Local { dir: "nowhere".into() }, tenure }
+    }
+
     /// What was said while it slept stands in the line, oldest first, and is more than one look
     /// brings.
     #[test]
@@ -271,9 +303,8 @@ mod tests {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let token = Token::new().unwrap();
         let begin = Message::Begin(Begin {
-            lock: "lock".into(),
-            store: StoreSpec::Local { dir: "nowhere".into() },
-            tenure: old.clone(),
+            charges: vec![Some(charge("one", tenure(now))), Some(charge("other", old.clone()))],
+            session: "asleep".into(),
             state: None,
             stop_timeout: None,
             on_lease_lost: OnLeaseLost::Stop,
@@ -285,9 +316,9 @@ mod tests {
         let watch = Message::Child { pid, group: false, streams: Vec::new() };
         wire::send(ours.as_fd(), &watch, &[]).unwrap();
         for _ in 0..60 {
-            wire::send(ours.as_fd(), &Message::Tenure(old.clone()), &[]).unwrap();
+            wire::send(ours.as_fd(), &Message::Tenure { charge: 1, tenure: old.clone() }, &[]).unwrap();
         }
-        wire::send(ours.as_fd(), &Message::Tenure(tenure(now)), &[]).unwrap();
+        wire::send(ours.as_fd(), &Message::Tenure { charge: 1, tenure: tenure(now) }, &[]).unwrap();
         let guardian = std::thread::spawn(|| listen(Receiver::new(OwnedFd::from(theirs))));
         // Long enough for a look at the clock after the last word.
         std::thread::sleep(Duration::from_millis(1500));

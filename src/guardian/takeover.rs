@@ -1,36 +1,31 @@
-//! What the guardian does once its supervisor is dead: stop the child, keep the lease, release.
+//! What the guardian does once its supervisor is dead: stop the child, keep the leases, release.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
-
+use super::keep::Keep;
 use super::process::Post;
 use super::ward::Ward;
 use crate::clock::{Clock, SystemClock};
-use crate::history;
-use crate::lease::session::Notice;
 use crate::lease::transition::Ending;
-use crate::lease::{LockName, Outcome, PastRun, Teller};
-use crate::lock::{self, Lock, Update};
-use crate::operate;
+use crate::lease::{Deadlines, Outcome};
 use crate::report::Reporter;
 use crate::report::event::{Event, Level};
-use crate::store::{Store, StoreResult};
 use crate::supervisor::custody::state_rescued;
+use crate::supervisor::scratch;
 use crate::supervisor::stop::{Effect, Happening, Limits, Stop, Why};
 
 /// How often we look whether the child is gone: it is not ours, so nobody tells.
 const LOOK: Duration = Duration::from_millis(25);
 /// How long a child that was about to be started may take to be seen.
 const APPEAR: Duration = Duration::from_secs(1);
-/// The pause between two tries to open the store.
-const REOPEN: Duration = Duration::from_secs(1);
+/// How long the release of one lock may keep the next one waiting.
+const HEAD_START: Duration = Duration::from_secs(2);
 /// How long the last output of a dead child, and then our own words, may take to be written.
 const FLUSH: Duration = Duration::from_secs(3);
 
 /// Takes over. Returns the exit code, which nobody reads.
 pub(super) fn run(mut post: Post) -> u8 {
+    let scratch = post.scratch.take();
     let Some(reporter) = post.speak().cloned() else { return crate::error::exit::SOFTWARE };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime {
@@ -43,59 +38,51 @@ pub(super) fn run(mut post: Post) -> u8 {
             reporter.emit(Event::say(Level::Error, text));
         }
     }
+    if let Some(folder) = scratch {
+        // Whoever read the plan in it is dead.
+        scratch::remove(&folder);
+    }
     reporter.flush(FLUSH);
     0
 }
 
 async fn attend(mut post: Post, reporter: &Reporter) {
-    let Ok(name) = LockName::new(post.begin.lock.clone()) else { return };
+    let locks = post.named();
     if let Some(group) = post.starting {
-        post.ward = appear(&post.tenure.own.session, group).await;
+        post.ward = appear(&post.begin.session, group).await;
         if cfg!(not(target_os = "linux")) {
+            let stay = if post.charges.iter().flatten().count() == 1 { "it stays" } else { "they stay" };
             let text = format!(
-                "the supervisor of lock {name} was killed while it started its command, which may run; the lock \
-                 stays until its lease ends"
+                "the supervisor of {locks} was killed while it started its command, which may run; {stay} until the \
+                 lease ends"
             );
             return say(reporter, Level::Error, text);
         }
     }
     let running = post.ward.as_ref().is_some_and(Ward::is_alive);
-    let doing = if running { "stopping its command" } else { "releasing its lock" };
-    say(reporter, Level::Warn, format!("the supervisor of lock {name} was killed; its guardian is {doing}"));
+    let doing = if running { "stopping its command" } else { "releasing what it held" };
+    say(reporter, Level::Warn, format!("the supervisor of {locks} was killed; its guardian is {doing}"));
     let mut stop = Stop::new(Limits {
         stop_timeout: post.begin.stop_timeout,
         on_lease_lost: post.begin.on_lease_lost,
         deadline: None,
     });
-    let mut opening = Opening::start(&post);
-    let mut lock: Option<(Lock, Arc<dyn Store>)> = None;
-    handle(&mut stop, Happening::Lease(post.tenure.deadlines()), &post, reporter);
+    let mut keeps: Vec<Keep> = post.charges.iter().flatten().cloned().filter_map(Keep::start).collect();
+    let granted_at = keeps.iter().map(|keep| keep.tenure.own.granted_at).max();
+    lease(&mut stop, &keeps, &post, reporter);
     handle(&mut stop, Happening::Orphaned, &post, reporter);
     post.carry();
     let mut named = false;
     loop {
-        if lock.is_none()
-            && opening.is_done()
-            && let Some(store) = opening.result().await
-        {
-            lock = Some((resume(&post, &name, Arc::clone(&store)), store));
-        }
-        while let Some(update) = lock.as_mut().and_then(|(lock, _)| lock.pending_update()) {
-            let happening = match update {
-                Update::Notice(Notice::Lost(_), _) => Some(Happening::Lost),
-                Update::Notice(_, Some(tenure)) => {
-                    post.tenure = *tenure;
-                    Some(Happening::Lease(post.tenure.deadlines()))
-                }
-                Update::Notice(..) | Update::Trouble(_) | Update::Finished(..) => None,
-            };
-            if let Some(happening) = happening {
-                handle(&mut stop, happening, &post, reporter);
+        for keep in &mut keeps {
+            if keep.attend().await {
+                handle(&mut stop, Happening::Lost, &post, reporter);
             }
         }
+        lease(&mut stop, &keeps, &post, reporter);
         let Some(ward) = &post.ward else { break };
         if !ward.is_alive() {
-            let left = ward.bury(&post.tenure.own.session);
+            let left = ward.bury(&post.begin.session);
             if left.is_empty() {
                 break;
             }
@@ -108,35 +95,39 @@ async fn attend(mut post: Post, reporter: &Reporter) {
         handle(&mut stop, Happening::Tick, &post, reporter);
         tokio::time::sleep(LOOK).await;
     }
-    if let (Some(care), true) = (&post.begin.state, post.ward.is_some())
-        && let Some(event) = care.after_own(post.tenure.own.granted_at, SystemClock.now().wall).await
+    if let (Some(care), true, Some(from)) = (&post.begin.state, post.ward.is_some(), granted_at)
+        && let Some(event) = care.after_own(from, SystemClock.now().wall).await
     {
         reporter.emit(event);
     }
-    if lock.is_none()
-        && let Some(store) = opening.result().await
-    {
-        lock = Some((resume(&post, &name, Arc::clone(&store)), store));
-    }
     let changed = post.rescue.is_some();
-    let rescued = rescue(&mut post, &name, reporter).await;
-    let ending = Ending { changed, rescued: rescued.clone(), ..Ending::new(Outcome::Crashed, None) };
-    match lock {
-        Some((lock, store)) => {
-            if release(lock, &name, ending.clone(), &post, reporter).await {
-                if let Some(path) = rescued {
-                    mark(store.as_ref(), &name, &path, &post, reporter).await;
-                }
-                write_down(store.as_ref(), &name, &ending, &post, reporter).await;
-            }
-        }
-        None => {
-            let text =
-                format!("lock {name}: the store could not be reached; the lock stays until its lease ends");
-            say(reporter, Level::Error, text);
+    let rescued = rescue(&mut post, &keeps, reporter).await;
+    let ending = Ending { changed, rescued, ..Ending::new(Outcome::Crashed, None) };
+    release(keeps, &ending, reporter).await;
+    post.pumps.finished(FLUSH).await;
+}
+
+/// Releases the locks, the newest first. One whose store does not answer keeps the next one waiting
+/// for a moment only.
+async fn release(keeps: Vec<Keep>, ending: &Ending, reporter: &Reporter) {
+    let mut late = Vec::new();
+    for keep in keeps.into_iter().rev() {
+        let (ending, reporter) = (ending.clone(), reporter.clone());
+        let mut release = tokio::spawn(async move { keep.release(ending, &reporter).await });
+        if tokio::time::timeout(HEAD_START, &mut release).await.is_err() {
+            late.push(release);
         }
     }
-    post.pumps.finished(FLUSH).await;
+    for release in late {
+        let _ = release.await;
+    }
+}
+
+/// Tells the policy how long the leases last.
+fn lease(stop: &mut Stop, keeps: &[Keep], post: &Post, reporter: &Reporter) {
+    if let Some(deadlines) = keeps.iter().map(Keep::deadlines).reduce(Deadlines::earliest) {
+        handle(stop, Happening::Lease(deadlines), post, reporter);
+    }
 }
 
 /// Waits for the child of a supervisor that died while it started one: `None` when it got no
@@ -154,84 +145,16 @@ async fn appear(session: &str, group: bool) -> Option<Ward> {
     }
 }
 
-fn resume(post: &Post, name: &LockName, store: Arc<dyn Store>) -> Lock {
-    lock::resume(post.tenure.clone(), name.clone(), store, SystemClock, crate::session::seed())
-}
-
 /// Moves what the command left, and says so. Where it is now.
-async fn rescue(post: &mut Post, name: &LockName, reporter: &Reporter) -> Option<String> {
+async fn rescue(post: &mut Post, keeps: &[Keep], reporter: &Reporter) -> Option<String> {
     let watch = post.rescue.take()?;
     let fleeting = watch.ci;
     let kept = tokio::task::spawn_blocking(move || watch.collect()).await.ok().flatten()?;
     let path = kept.path.to_string_lossy().into_owned();
-    reporter.emit(state_rescued(name.clone(), post.tenure.own.run, kept, fleeting));
+    let locks = keeps.iter().map(|keep| keep.name.clone()).collect();
+    let run = keeps.first().and_then(|keep| keep.tenure.own.run);
+    reporter.emit(state_rescued(locks, run, kept, fleeting));
     Some(path)
-}
-
-/// Makes sure that the record shows a rescued state: a lock that was lost shows nothing of its
-/// last holder.
-async fn mark(store: &dyn Store, name: &LockName, path: &str, post: &Post, reporter: &Reporter) {
-    let (own, seed) = (&post.tenure.own, crate::session::seed());
-    if let Err(error) = operate::rescued(store, name, own, path, &SystemClock, seed).await {
-        let text = format!("the lock's record could not be told of the rescued state: {error}");
-        say(reporter, Level::Warn, text);
-    }
-}
-
-/// Writes the run down in the lock's history, unless it has done that itself before it died.
-async fn write_down(store: &dyn Store, name: &LockName, ending: &Ending, post: &Post, reporter: &Reporter) {
-    let wall = SystemClock.now().wall;
-    let Some(past) = PastRun::of(&post.tenure.own, ending, Teller::Guardian, wall) else { return };
-    if let Err(error) = history::write(store, name, &past).await {
-        say(reporter, Level::Warn, format!("lock {name}: the run is missing in its history: {error}"));
-    }
-}
-
-/// Whether the record is known not to show us any more.
-async fn release(mut lock: Lock, name: &LockName, ending: Ending, post: &Post, reporter: &Reporter) -> bool {
-    lock.release(ending);
-    while let Some(update) = lock.update().await {
-        if let Update::Finished(finish, _) = update {
-            if finish.is_clean() {
-                let held = SystemClock.now().wall.duration_since(post.tenure.own.granted_at);
-                let held = Duration::try_from(held).unwrap_or_default();
-                reporter.emit(Event::LockReleased { lock: name.clone(), held });
-            } else {
-                let text = format!("lock {name} could not be released; it stays until its lease ends");
-                say(reporter, Level::Error, text);
-            }
-            return finish.is_clean();
-        }
-    }
-    false
-}
-
-/// The store on its way to being open. It is tried again and again until the lease is over: then
-/// nothing is left to be kept.
-struct Opening(Option<JoinHandle<StoreResult<Arc<dyn Store>>>>);
-
-impl Opening {
-    fn start(post: &Post) -> Self {
-        let spec = post.begin.store.clone();
-        let end = post.tenure.deadlines().end;
-        Self(Some(tokio::spawn(async move {
-            loop {
-                match spec.open().await {
-                    Err(_) if SystemClock.mono() < end => tokio::time::sleep(REOPEN).await,
-                    result => return result,
-                }
-            }
-        })))
-    }
-
-    fn is_done(&self) -> bool {
-        self.0.as_ref().is_some_and(JoinHandle::is_finished)
-    }
-
-    /// The store, once.
-    async fn result(&mut self) -> Option<Arc<dyn Store>> {
-        self.0.take()?.await.ok()?.ok()
-    }
 }
 
 fn handle(stop: &mut Stop, happening: Happening, post: &Post, reporter: &Reporter) {
@@ -244,7 +167,7 @@ fn handle(stop: &mut Stop, happening: Happening, post: &Post, reporter: &Reporte
             Effect::Kill(why) => {
                 let because = why.because().unwrap_or_else(|| Why::AtRisk.because().unwrap_or_default());
                 say(reporter, Level::Warn, format!("killing the command: {because}"));
-                ward.kill_everything(&post.tenure.own.session);
+                ward.kill_everything(&post.begin.session);
             }
             Effect::AtRisk => {
                 say(

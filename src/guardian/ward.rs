@@ -45,9 +45,9 @@ impl Ward {
     /// runs under `session`.
     #[cfg(target_os = "linux")]
     pub(super) fn find(session: &str, group: bool) -> Option<Self> {
-        let mark = mark(session);
         let leads = |process: &Process| process.group == process.pid.as_raw_nonzero().get();
-        let child = proc::all().into_iter().find(|process| leads(process) && is_marked(process.pid, &mark));
+        let child =
+            proc::all().into_iter().find(|process| leads(process) && proc::runs_under(process.pid, session));
         child.map(|process| Self::new(process.pid, group, Vec::new()))
     }
 
@@ -96,8 +96,9 @@ impl Ward {
         self.kill_left(session)
     }
 
-    /// Kills what runs under `session`, and the members of the child's group, which may have
-    /// cleared their environment.
+    /// Kills what runs under `session`, also what went away into a session of the system's: the
+    /// supervisor's death has left it to init, and no family tie leads to it any more. The members
+    /// of the child's group may have cleared their environment, and are killed too.
     #[cfg(target_os = "linux")]
     fn kill_left(&self, session: &str) -> Vec<String> {
         let own = rustix::process::getpid();
@@ -107,11 +108,10 @@ impl Ward {
             Handle::Gone => None,
             _ => Some(self.pid.as_raw_nonzero().get()),
         };
-        let mark = mark(session);
         proc::all()
             .into_iter()
             .filter(|process| !process.zombie && process.pid != own)
-            .filter(|process| Some(process.group) == group || is_marked(process.pid, &mark))
+            .filter(|process| Some(process.group) == group || proc::runs_under(process.pid, session))
             .map(|process| {
                 let _ = kill_process(process.pid, Signal::KILL);
                 format!("{} (pid {})", escape::field(&process.name), process.pid.as_raw_nonzero())
@@ -167,34 +167,18 @@ impl Handle {
     }
 }
 
-/// Every process that runs with `TFGUARD_SESSION` set to `session`: the child and what it started,
-/// also when that went away into a session of its own. The supervisor's death has left them to
-/// init, so that no family tie leads to them any more.
-#[cfg(target_os = "linux")]
-fn is_marked(pid: Pid, mark: &[u8]) -> bool {
-    // A zombie's environment is empty, and somebody else's cannot be read.
-    std::fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero()))
-        .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == mark))
-}
-
 /// Whether a command that was started under `session` runs on this machine. Off Linux nobody can
 /// tell, and the answer is no.
 pub fn anything_runs_under(session: &str) -> bool {
     #[cfg(target_os = "linux")]
     {
-        let mark = mark(session);
-        proc::all().iter().any(|process| !process.zombie && is_marked(process.pid, &mark))
+        proc::all().iter().any(|process| !process.zombie && proc::runs_under(process.pid, session))
     }
     #[cfg(not(target_os = "linux"))]
     {
         let _ = session;
         false
     }
-}
-
-#[cfg(target_os = "linux")]
-fn mark(session: &str) -> Vec<u8> {
-    format!("TFGUARD_SESSION={session}").into_bytes()
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::lease::Tenure;
 use crate::report::Stream;
-use crate::rescue::Watch;
+use crate::rescue::{self, Watch};
 use crate::state_lock::Care;
 use crate::store::StoreSpec;
 use crate::supervisor::stop::OnLeaseLost;
@@ -28,10 +28,23 @@ const MAX_FDS: usize = 4;
 pub(super) enum Message {
     /// First of all; the token goes with it.
     Begin(Begin),
-    /// The lease was renewed, or acquired.
-    Tenure(Tenure),
+    /// Another lock was acquired.
+    Charge(Charge),
+    /// The lease of one of the locks was renewed.
+    Tenure {
+        /// Its place among the charges.
+        charge: usize,
+        tenure: Tenure,
+    },
+    /// One of the locks is released.
+    Relieved {
+        /// Its place among the charges.
+        charge: usize,
+    },
     /// The requested command is about to be started: what it may leave.
     Rescue(Watch),
+    /// A private folder that is to be removed at the end.
+    Scratch(#[serde(with = "rescue::bytes")] std::path::PathBuf),
     /// A child is about to be started. A supervisor that dies before the next message may have
     /// started it or not.
     Starting {
@@ -45,16 +58,28 @@ pub(super) enum Message {
     Interrupted,
     /// The child, and all it left, is dead.
     ChildGone,
-    /// The lock is released, or known to be lost with the child dead: nothing is left to guard.
+    /// All locks are released, or known to be lost with the child dead: nothing is left to guard.
     Over,
+}
+
+/// A lock that a guardian keeps and releases when its supervisor cannot.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Charge {
+    /// Its name.
+    pub lock: String,
+    /// Where it lives.
+    pub store: StoreSpec,
+    /// How it is held.
+    pub tenure: Tenure,
 }
 
 /// What the guardian needs to know from the beginning.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Begin {
-    pub(super) lock: String,
-    pub(super) store: StoreSpec,
-    pub(super) tenure: Tenure,
+    /// In the order in which they were acquired; one that was released in the meantime is `None`.
+    pub(super) charges: Vec<Option<Charge>>,
+    /// The session that the run's children carry in their environment.
+    pub(super) session: String,
     pub(super) state: Option<Care>,
     pub(super) stop_timeout: Option<Duration>,
     pub(super) on_lease_lost: OnLeaseLost,

@@ -5,19 +5,6 @@ use aws_sdk_s3::types::BucketVersioningStatus;
 
 use super::client::S3Client;
 use super::fact::{Fact, Fault};
-use crate::store::Access;
-
-/// A bucket and how to reach it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BucketPlace {
-    /// Its name.
-    pub bucket: String,
-    /// How to reach it and as whom.
-    pub access: Access,
-    /// The bucket stands in the path of the URL, not in its host name. On an endpoint that is not
-    /// AWS's own it always does.
-    pub path_style: bool,
-}
 
 /// What a bucket is like, as far as that could be found out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +32,14 @@ pub enum Versioning {
 }
 
 impl Bucket {
+    /// Asks for the region alone.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub async fn region(client: &S3Client, bucket: &str) -> Result<String, Fault> {
+        region(client, bucket).await
+    }
+
     /// Asks. Nothing is changed.
     pub async fn read(client: &S3Client, bucket: &str) -> Self {
         let (region, versioning, encryption, blocked) = tokio::join!(
@@ -59,6 +54,11 @@ impl Bucket {
             encryption: encryption.into(),
             public_access_blocked: blocked.into(),
         }
+    }
+
+    /// Asks for that alone.
+    pub async fn versioning(client: &S3Client, bucket: &str) -> Fact<Versioning> {
+        versioning(client, bucket).await.into()
     }
 }
 

@@ -30,6 +30,11 @@ pub enum Fault {
     },
     /// What was asked about does not exist.
     Missing,
+    /// The condition of a write did not hold: nothing was written.
+    Condition,
+    /// The service refuses the form of the request: a key that is not the table's, nearly always.
+    /// Its words.
+    Invalid(String),
     /// The service does not know the call: not AWS, but something that speaks its language.
     Unsupported,
     /// Another region is the place to ask, named if the service named it.
@@ -78,6 +83,8 @@ impl Fault {
             Self::Denied { action, said } if said.is_empty() => format!("{action} is not allowed"),
             Self::Denied { action, said } => format!("{action} is not allowed: {said}"),
             Self::Missing => "it does not exist".to_owned(),
+            Self::Condition => "the condition did not hold".to_owned(),
+            Self::Invalid(said) => format!("the request is refused: {said}"),
             Self::Unsupported => "the service does not know the call".to_owned(),
             Self::Elsewhere(Some(region)) => format!("it is in {region}"),
             Self::Elsewhere(None) => "it is in another region".to_owned(),
@@ -173,6 +180,9 @@ fn refusal(
             _,
         )
         | (_, 501) => Fault::Unsupported,
+        ("ConditionalCheckFailedException" | "PreconditionFailed" | "BadDigest" | "InvalidDigest", _)
+        | (_, 412) => Fault::Condition,
+        ("ValidationException", _) => Fault::Invalid(said),
         (code, status) if is_missing(code, status) => Fault::Missing,
         ("" | "Forbidden", 403) => Fault::Denied { action, said },
         _ => {
@@ -220,6 +230,10 @@ mod tests {
             (400, "ResourceNotFoundException", Fault::Missing),
             (301, "PermanentRedirect", Fault::Elsewhere(None)),
             (501, "NotImplemented", Fault::Unsupported),
+            (400, "ValidationException", Fault::Invalid(String::new())),
+            (400, "ConditionalCheckFailedException", Fault::Condition),
+            (412, "", Fault::Condition),
+            (400, "BadDigest", Fault::Condition),
             (400, "UnknownOperationException", Fault::Unsupported),
         ] {
             assert_eq!(meaning(status, code), expected, "{status} {code}");

@@ -10,7 +10,8 @@ mod date;
 mod fact;
 mod table;
 
-pub use bucket::{Bucket, BucketPlace, Versioning};
+pub use crate::store::S3Config as BucketPlace;
+pub use bucket::{Bucket, Versioning};
 pub use date::ServerTime;
 pub use fact::{Fact, Fault};
 pub use table::{Capacity, Consistency, Description, Replica, Table, TimeToLive};

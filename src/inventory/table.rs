@@ -96,6 +96,14 @@ impl Description {
 }
 
 impl Table {
+    /// Asks for the description alone.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub async fn describe(client: &DynamoClient, table: &str) -> Result<Description, Fault> {
+        describe(client, table).await
+    }
+
     /// Asks. Nothing is changed.
     pub async fn read(client: &DynamoClient, table: &str) -> Self {
         let (description, time_to_live, recovery) =

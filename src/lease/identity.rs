@@ -39,7 +39,7 @@ pub struct Identity {
 }
 
 /// Bytes of JSON that a holder's identity may take.
-pub(super) const HOLDER_BUDGET: usize = 275;
+pub(super) const HOLDER_BUDGET: usize = 244;
 /// Bytes of JSON that a waiter's identity may take.
 pub(super) const WAITER_BUDGET: usize = 244;
 

@@ -33,8 +33,8 @@ pub use identity::Identity;
 pub use legacy::{Applied, Legacy, Pushed, Rescued};
 pub use past::{Counts, Found, PastRun, Teller};
 pub use record::{
-    Holder, HolderKey, Intervention, KEY_PREFIX, Last, LockName, MAX_WAITERS, Mode, NameError, Outcome,
-    Phase, Record, RecordError, Removed, Stamp, Standing, Waiter,
+    Activity, Holder, HolderKey, Intervention, KEY_PREFIX, Last, LockName, MAX_WAITERS, Mode, NameError,
+    Outcome, Phase, Record, RecordError, Removed, Stamp, Standing, Waiter,
 };
 pub use session::{Session, Tenure};
 pub use time::{Deadlines, GRANT_PATIENCE, Instant, Lease, Now};

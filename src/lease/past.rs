@@ -206,6 +206,7 @@ mod tests {
             asked_at: at(100),
             granted_at: at(110),
             renewed_at: at(130),
+            activity: None,
             identity: Identity { reason: Some("\u{1}".repeat(5000)), ..Identity::default() },
         }
     }

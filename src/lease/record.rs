@@ -17,6 +17,8 @@ pub const MAX_WAITERS: usize = 128;
 pub(super) const MAX_BYTES: usize = 128 * 1024;
 /// No counter gets here by counting: beyond it a record is damaged, and adding would overflow.
 const MAX_COUNT: u64 = 1 << 53;
+/// Bytes of JSON that a phase's name may take.
+const PHASE: usize = 12;
 /// Removals by an operator that are remembered, so that whoever was removed is told.
 pub(super) const MAX_REMOVED: usize = 16;
 /// How long an untouched record is kept by the store before it is collected as garbage.
@@ -153,8 +155,46 @@ pub struct Holder {
     pub granted_at: Timestamp,
     /// When its newest beat was written.
     pub renewed_at: Timestamp,
+    /// What it is doing, where that changes in the course of its run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity: Option<Activity>,
     /// Who it is.
     pub identity: Identity,
+}
+
+/// The phase that a run is in. For people; no decision is taken from it. In the record it is a pair,
+/// since an entry has little room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(String, i64)", into = "(String, i64)")]
+pub struct Activity {
+    /// `init`, `plan`, `approval`, `apply`.
+    pub phase: String,
+    /// Since when, in epoch seconds by the holder's wall clock.
+    pub since: i64,
+}
+
+impl From<(String, i64)> for Activity {
+    fn from((phase, since): (String, i64)) -> Self {
+        Self { phase, since }
+    }
+}
+
+impl From<Activity> for (String, i64) {
+    fn from(activity: Activity) -> Self {
+        (activity.phase, activity.since)
+    }
+}
+
+impl Activity {
+    /// `phase` begins at `wall`.
+    pub fn new(phase: &str, wall: Timestamp) -> Self {
+        Self { phase: identity::cut(phase, PHASE), since: wall.as_second() }
+    }
+
+    /// Since when. A number that is no time counts as the beginning of time.
+    pub fn since(&self) -> Timestamp {
+        Timestamp::from_second(self.since).unwrap_or_default()
+    }
 }
 
 impl Holder {

@@ -131,6 +131,19 @@ pub struct Deadlines {
     pub end: Instant,
 }
 
+impl Deadlines {
+    /// Those of two leases that have to hold together: of each the earlier one.
+    #[must_use]
+    pub fn earliest(self, other: Self) -> Self {
+        Self {
+            warn: self.warn.min(other.warn),
+            stop: self.stop.min(other.stop),
+            kill: self.kill.min(other.kill),
+            end: self.end.min(other.end),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

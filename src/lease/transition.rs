@@ -8,7 +8,9 @@ use jiff::Timestamp;
 
 use super::identity::Identity;
 use super::legacy::Pushed;
-use super::record::{Holder, Intervention, Last, MAX_REMOVED, Mode, Outcome, Phase, Record, Removed, Waiter};
+use super::record::{
+    Activity, Holder, Intervention, Last, MAX_REMOVED, Mode, Outcome, Phase, Record, Removed, Waiter,
+};
 use super::time::Lease;
 
 /// A session as it enters a record.
@@ -43,6 +45,7 @@ impl Candidate {
             asked_at: self.asked_at,
             granted_at: wall,
             renewed_at: wall,
+            activity: None,
             identity: self.identity.for_holder(),
         }
     }
@@ -103,10 +106,13 @@ pub fn confirm(record: &Record, me: &Candidate, wall: Timestamp) -> Record {
     next
 }
 
-/// **renew**: an active holder shows that it lives.
-pub fn renew(record: &Record, session: &str, wall: Timestamp) -> Record {
+/// **renew**: an active holder shows that it lives, and what it is doing, where that is known.
+pub fn renew(record: &Record, session: &str, activity: Option<&Activity>, wall: Timestamp) -> Record {
     let mut next = record.clone();
     if let Some(holder) = next.holders.iter_mut().find(|holder| holder.session == session) {
+        if activity.is_some() {
+            holder.activity = activity.cloned();
+        }
         holder.beat += 1;
         holder.renewed_at = wall;
     }
@@ -299,6 +305,7 @@ fn serve(record: &mut Record, wall: Timestamp) {
             asked_at: head.asked_at,
             granted_at: wall,
             renewed_at: wall,
+            activity: None,
             identity: head.identity,
         });
     }

@@ -61,6 +61,7 @@ pub(super) async fn drive<C: Clock>(
         tokio::select! {
             biased;
             wish = wishes.recv() => match wish {
+                Some(Wish::Engage(activity)) => session.engage(activity, clock.now()),
                 Some(Wish::Release(ending)) => session.release(ending, clock.now()),
                 Some(Wish::Leave) => session.leave(clock.now()),
                 // Whoever asked for the lock is gone. Its child may be alive, so that a release

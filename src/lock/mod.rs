@@ -6,6 +6,7 @@
 mod driver;
 
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -13,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::clock::Clock;
 use crate::lease::session::{Finish, Notice, Params, Wait};
 use crate::lease::transition::{Candidate, Ending};
-use crate::lease::{LockName, Now, Session, Tenure};
+use crate::lease::{Activity, LockName, Now, Session, Tenure};
 use crate::store::{Store, StoreError};
 
 /// How long an unreachable store is tried before the lock is held.
@@ -34,6 +35,7 @@ pub enum Update {
 
 /// What the task is told.
 enum Wish {
+    Engage(Activity),
     Release(Ending),
     Leave,
 }
@@ -51,9 +53,19 @@ impl Lock {
         self.updates.recv().await
     }
 
+    /// As [`Lock::update`], for who waits for several locks at once.
+    pub fn poll_update(&mut self, context: &mut Context<'_>) -> Poll<Option<Update>> {
+        self.updates.poll_recv(context)
+    }
+
     /// What has happened already, without waiting.
     pub fn pending_update(&mut self) -> Option<Update> {
         self.updates.try_recv().ok()
+    }
+
+    /// Shows in the record what the run is doing, with a heartbeat of its own.
+    pub fn engage(&self, activity: Activity) {
+        let _ = self.wishes.send(Wish::Engage(activity));
     }
 
     /// Asks for the release of a lock that is held. [`Update::Finished`] tells how it went.

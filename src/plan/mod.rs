@@ -9,5 +9,5 @@
 mod note;
 mod stale;
 
-pub use note::{Note, Unknown, digest, path_of, read, write};
-pub use stale::{Judgement, judge};
+pub use note::{Note, Under, Unknown, digest, path_of, read, write};
+pub use stale::{Ground, Judgement, judge};

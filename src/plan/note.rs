@@ -17,20 +17,31 @@ const ENDING: &str = ".tfguard.json";
 /// A file that is larger is no note.
 const LARGEST: u64 = 64 * 1024;
 
+/// A lock under which a plan was made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Under {
+    /// The lock.
+    pub lock: String,
+    /// Its store, in words.
+    pub store: String,
+    /// The fencing token of the run that made the plan.
+    pub generation: u64,
+    /// The number of that run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<u64>,
+}
+
 /// Where and when a plan was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
     /// Layout, 1.
     pub schema: u64,
     /// The lock it was made under.
-    pub lock: String,
-    /// The store of that lock, in words.
-    pub store: String,
-    /// The fencing token of the run that made it.
-    pub generation: u64,
-    /// The number of that run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run: Option<u64>,
+    #[serde(flatten)]
+    pub under: Under,
+    /// The others, where it was made under several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Under>,
     /// When it was made, by the wall clock of the machine that made it. For people.
     pub created: Timestamp,
     /// SHA-256 of the plan, in hexadecimal.
@@ -52,16 +63,16 @@ pub enum Unknown {
 }
 
 impl Note {
-    /// The note of a plan with the hash `sha256`.
-    pub fn new(
-        lock: &str,
-        store: &str,
-        generation: u64,
-        run: Option<u64>,
-        created: Timestamp,
-        sha256: String,
-    ) -> Self {
-        Self { schema: SCHEMA, lock: lock.into(), store: store.into(), generation, run, created, sha256 }
+    /// The note of a plan with the hash `sha256`, made under `locks`.
+    pub fn new(locks: Vec<Under>, created: Timestamp, sha256: String) -> Self {
+        let mut locks = locks.into_iter();
+        let under = locks.next().unwrap_or_default();
+        Self { schema: SCHEMA, under, others: locks.collect(), created, sha256 }
+    }
+
+    /// All the locks under which the plan was made.
+    pub fn locks(&self) -> impl Iterator<Item = &Under> {
+        std::iter::once(&self.under).chain(&self.others)
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::error::Error;
-use crate::lease::{Identity, Last, LockName, Mode, Phase};
+use crate::lease::{Activity, Counts, Identity, Last, LockName, Mode, Phase};
+use crate::terraform::drift::Drift;
 
 /// How much an event matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,8 +33,28 @@ pub struct Party {
     pub phase: Option<Phase>,
     /// Since when it holds or waits.
     pub since: Timestamp,
+    /// The phase that its run is in, where it tells. Text from the record.
+    pub activity: Option<Activity>,
     /// Who it is. Text from the record: escape it before showing it.
     pub identity: Identity,
+}
+
+/// What became of one of a run's locks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// The lock.
+    pub lock: LockName,
+    /// The fencing token, when the lock was ours.
+    pub generation: Option<u64>,
+    /// How long it was held, when we released it.
+    pub held: Option<Duration>,
+}
+
+impl Served {
+    /// A lock that was not got.
+    pub fn nothing(lock: &LockName) -> Self {
+        Self { lock: lock.clone(), generation: None, held: None }
+    }
 }
 
 /// What was done about a signal that reached us.
@@ -54,6 +75,71 @@ pub enum Ended {
     Code(i32),
     /// A signal of this number ended it.
     Signal(i32),
+}
+
+/// A part of a run that consists of several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunPhase {
+    /// `init`, where it is needed.
+    Init,
+    /// The plan.
+    Plan,
+    /// The question whether it is to be applied.
+    Approval,
+    /// The apply of that plan.
+    Apply,
+    /// What a plan shows.
+    Show,
+}
+
+impl RunPhase {
+    /// Its name in events and in the record.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Init => "init",
+            Self::Plan => "plan",
+            Self::Approval => "approval",
+            Self::Apply => "apply",
+            Self::Show => "show",
+        }
+    }
+}
+
+/// What a phase came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PhaseResult {
+    /// It went well.
+    Succeeded,
+    /// Its child ended with this code, as our exit code would have it.
+    Failed {
+        /// The code.
+        code: u8,
+    },
+    /// There is something to apply, or drift.
+    Changes,
+    /// There is nothing.
+    NoChanges,
+    /// The plan was approved.
+    Approved,
+    /// It was not.
+    Declined,
+    /// Something came in between.
+    Cancelled,
+}
+
+impl PhaseResult {
+    /// Its word in events.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed { .. } => "failed",
+            Self::Changes => "changes",
+            Self::NoChanges => "no_changes",
+            Self::Approved => "approved",
+            Self::Declined => "declined",
+            Self::Cancelled => "cancelled",
+        }
+    }
 }
 
 /// Everything that tfguard says.
@@ -160,9 +246,9 @@ pub enum Event {
     },
     /// Terraform could not write the state, and what it left instead is safe.
     StateRescued {
-        /// The lock.
-        lock: LockName,
-        /// Number of the run, when the lock was ours.
+        /// The locks of the run, one at least.
+        locks: Vec<LockName>,
+        /// Number of the run under the first of them.
         run: Option<u64>,
         /// Where the state is now.
         path: String,
@@ -184,6 +270,32 @@ pub enum Event {
         /// When it had taken the lock.
         created: Timestamp,
     },
+    /// What the command is for, where stdout is the log: a file's text.
+    Document {
+        /// The name that the file might have.
+        name: &'static str,
+        /// Its text.
+        content: String,
+    },
+    /// A part of the run begins.
+    PhaseBegan {
+        /// Which.
+        phase: RunPhase,
+    },
+    /// A part of the run is over.
+    PhaseEnded {
+        /// Which.
+        phase: RunPhase,
+        /// What it came to.
+        result: PhaseResult,
+        /// How long it took.
+        took: Duration,
+    },
+    /// What has changed outside Terraform; `None`: nothing.
+    Drift {
+        /// All of it.
+        drift: Option<Drift>,
+    },
     /// Anything else, as one sentence.
     Diagnostic {
         /// How much it matters.
@@ -195,18 +307,19 @@ pub enum Event {
     },
     /// The end: what the run came to.
     RunSummary {
-        /// The lock, when one was resolved.
-        lock: Option<LockName>,
-        /// The fencing token, when the lock was ours.
-        generation: Option<u64>,
-        /// `succeeded`, `failed`, `cancelled`, `lost`, `not_acquired`, `refused`.
+        /// The locks that were resolved, in the order in which they are taken.
+        locks: Vec<Served>,
+        /// `succeeded`, `no_changes`, `declined`, `drift`, `failed`, `cancelled`, `lost`,
+        /// `not_acquired`, `refused`.
         outcome: &'static str,
         /// Our own exit code.
         exit_code: u8,
-        /// How long we waited for the lock.
+        /// How long we waited for the locks.
         waited: Duration,
-        /// How long we held it.
+        /// How long we held all of them.
         held: Option<Duration>,
+        /// What Terraform said that it changes, where it did.
+        changes: Option<Counts>,
     },
 }
 
@@ -243,7 +356,15 @@ impl Event {
     /// data it is kept; as text it is for `-v`.
     pub fn is_plain_course(&self) -> bool {
         let ended_by_itself = matches!(self, Self::ChildExited { ended: Ended::Code(_), .. });
-        ended_by_itself || matches!(self, Self::ChildStarted { .. } | Self::RunSummary { .. })
+        ended_by_itself
+            || matches!(
+                self,
+                Self::ChildStarted { .. }
+                    | Self::PhaseBegan { .. }
+                    | Self::PhaseEnded { .. }
+                    | Self::Drift { .. }
+                    | Self::RunSummary { .. }
+            )
     }
 
     /// The event's `type` in NDJSON.
@@ -262,6 +383,9 @@ impl Event {
             Self::Signal { .. } => "signal",
             Self::StateRescued { .. } => "state_rescued",
             Self::StateLockFreed { .. } => "state_lock_freed",
+            Self::Document { .. } => "document",
+            Self::PhaseBegan { .. } | Self::PhaseEnded { .. } => "phase",
+            Self::Drift { .. } => "drift",
             Self::RunSummary { .. } => "run_summary",
         }
     }

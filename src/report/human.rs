@@ -64,7 +64,11 @@ pub fn identity(identity: &Identity) -> String {
 pub fn holder(party: &Party, now: Timestamp) -> String {
     let shared = if party.mode == Mode::Shared { ", shared" } else { "" };
     let granted = if party.phase == Some(Phase::Granted) { ", about to start" } else { "" };
-    format!("{}{shared}{granted}, for {}", identity(&party.identity), since(party.since, now))
+    let phase = party.activity.as_ref().map_or(String::new(), |activity| {
+        let phase = escape::field(&activity.phase);
+        format!(", in phase {phase} for {}", since(activity.since(), now))
+    });
+    format!("{}{shared}{granted}, for {}{phase}", identity(&party.identity), since(party.since, now))
 }
 
 /// The usual name of a signal, or its number.

@@ -9,10 +9,10 @@ use serde::Serialize;
 use serde_json::ser::Formatter;
 use serde_json::{Map, Value, json};
 
-use super::event::{Ended, Event, Level, Party, SignalAction};
+use super::event::{Ended, Event, Level, Party, PhaseResult, Served, SignalAction};
 use super::{human, text};
 use crate::escape;
-use crate::lease::{Identity, Phase};
+use crate::lease::{Identity, LockName, Phase};
 
 /// `@module` of every line of ours.
 pub const MODULE: &str = "tfguard";
@@ -98,23 +98,58 @@ fn fields(event: &Event, at: Timestamp) -> Value {
             "created": timestamp(*created),
         }),
         Event::Signal { name, action } => json!({ "name": name, "action": action_name(*action) }),
-        Event::StateRescued { lock, run, path, trouble, command, .. } => json!({
-            "lock": lock,
+        Event::StateRescued { locks, run, path, trouble, command, .. } => json!({
+            "lock": joined(locks),
             "run": run,
             "path": escape::line(path),
             "trouble": trouble.as_deref().map(escape::line),
             "command": escape::line(command),
         }),
+        Event::Document { name, content } => json!({ "name": name, "content": content }),
         Event::Diagnostic { level, summary, detail } => diagnostic(*level, summary, detail.as_deref()),
-        Event::RunSummary { lock, generation, outcome, exit_code, waited, held } => json!({
-            "lock": lock,
-            "generation": generation,
+        Event::PhaseBegan { phase } => json!({ "name": phase.as_str(), "state": "started" }),
+        Event::PhaseEnded { phase, result, took } => {
+            let code = match result {
+                PhaseResult::Failed { code } => Some(code),
+                _ => None,
+            };
+            json!({
+                "name": phase.as_str(),
+                "state": "ended",
+                "result": result.as_str(),
+                "code": code,
+                "took_ms": millis(*took),
+            })
+        }
+        Event::Drift { drift } => super::drift::fields(drift.as_ref()),
+        Event::RunSummary { locks, outcome, exit_code, waited, held, changes } => json!({
+            "lock": joined(locks.iter().map(|served| &served.lock)),
+            "generation": match locks.as_slice() {
+                [only] => only.generation,
+                _ => None,
+            },
+            "locks": locks.iter().map(served).collect::<Vec<_>>(),
             "outcome": outcome,
             "exit_code": exit_code,
             "waited_ms": millis(*waited),
             "held_ms": held.map(millis),
+            "changes": changes,
         }),
     }
+}
+
+/// The names of a run's locks, as its child finds them in `TFGUARD_LOCK_NAME`.
+fn joined<'a>(locks: impl IntoIterator<Item = &'a LockName>) -> Option<String> {
+    let names: Vec<&str> = locks.into_iter().map(LockName::as_str).collect();
+    (!names.is_empty()).then(|| names.join(","))
+}
+
+fn served(served: &Served) -> Value {
+    json!({
+        "lock": served.lock,
+        "generation": served.generation,
+        "held_ms": served.held.map(millis),
+    })
 }
 
 /// The object that Terraform's own diagnostics have, so that one reader does for both.
@@ -155,6 +190,7 @@ fn party(party: &Party) -> Value {
             Phase::Active => "active",
         }),
         "since": timestamp(party.since),
+        "activity": party.activity.as_ref().map(|activity| escape::field(&activity.phase)),
     })
 }
 
@@ -253,7 +289,7 @@ mod tests {
         let alice = json!({
             "session": "s1", "actor": "alice", "host": "ci-7", "url": "https://ci/1",
             "command": "terraform apply", "mode": "exclusive", "phase": "active",
-            "since": "1970-01-01T00:00:30.000000Z",
+            "since": "1970-01-01T00:00:30.000000Z", "activity": null,
         });
         assert_eq!(
             of("lock_waiting"),
@@ -291,8 +327,32 @@ mod tests {
         assert_eq!(
             of("run_summary"),
             json!({"lock": "prod", "generation": 42, "outcome": "not_acquired", "exit_code": 75,
-                   "waited_ms": 1000, "held_ms": 2000})
+                   "locks": [{"lock": "prod", "generation": 42, "held_ms": 2000}],
+                   "waited_ms": 1000, "held_ms": 2000,
+                   "changes": {"add": 1, "change": 0, "destroy": 0, "import": 0}})
         );
+        assert_eq!(of("phase"), json!({"name": "plan", "state": "started"}));
+        assert_eq!(of("drift"), json!({"drifted": false, "resources": [], "outputs": []}));
+    }
+
+    #[test]
+    fn a_summary_of_several_locks_has_each_of_them() {
+        let served = |name: &str, generation| Served {
+            lock: LockName::new(name).unwrap(),
+            generation: Some(generation),
+            held: Some(Duration::from_secs(1)),
+        };
+        let event = Event::RunSummary {
+            locks: vec![served("a", 7), served("b", 9)],
+            outcome: "succeeded",
+            exit_code: 0,
+            waited: Duration::ZERO,
+            held: Some(Duration::from_secs(1)),
+            changes: None,
+        };
+        let line = parsed(&event);
+        assert_eq!((&line["lock"], &line["generation"]), (&json!("a,b"), &Value::Null));
+        assert_eq!(line["locks"][1], json!({"lock": "b", "generation": 9, "held_ms": 1000}));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! [`json`], written by the [`Reporter`] on a thread of its own, so that a stalled terminal or
 //! pipe never delays a heartbeat. [`output`] carries the child's own lines in the NDJSON format.
 
+pub mod drift;
 pub mod event;
 pub mod human;
 pub mod json;
@@ -14,7 +15,7 @@ pub(crate) mod testing;
 pub mod text;
 pub mod trace;
 
-pub use event::{Ended, Event, Level, Party, SignalAction};
+pub use event::{Ended, Event, Level, Party, PhaseResult, RunPhase, SignalAction};
 pub use outlet::Outlet;
 pub use output::{JsonOutput, Stream};
 pub use reporter::{Destination, Reporter, open_log_file};

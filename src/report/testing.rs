@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::event::{Ended, Event, Level, Party, SignalAction};
-use crate::lease::{Identity, Intervention, Last, LockName, Mode, Outcome, Phase};
+use super::event::{Ended, Event, Level, Party, PhaseResult, RunPhase, Served, SignalAction};
+use crate::lease::{Activity, Counts, Identity, Intervention, Last, LockName, Mode, Outcome, Phase};
+use crate::terraform::drift::{Action, Change, Drift, Drifted, Shown};
 
 pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -43,7 +44,15 @@ pub(crate) fn prod() -> LockName {
 }
 
 fn party(identity: Identity) -> Party {
-    Party { session: "s1".into(), mode: Mode::Exclusive, phase: Some(Phase::Active), since: at(30), identity }
+    let phase = identity.actor.clone().filter(|actor| actor != "alice");
+    Party {
+        session: "s1".into(),
+        mode: Mode::Exclusive,
+        phase: Some(Phase::Active),
+        since: at(30),
+        activity: phase.map(|phase| Activity { phase, since: 90 }),
+        identity,
+    }
 }
 
 pub(crate) fn last(outcome: Outcome, identity: Identity) -> Last {
@@ -107,8 +116,9 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::Signal { name: "SIGTERM", action: SignalAction::Swallowed },
         Event::Signal { name: "SIGHUP", action: SignalAction::Cancelled },
         Event::say(Level::Error, "broken"),
+        Event::Document { name: "backend.tf", content: "terraform {\n}\n".into() },
         Event::StateRescued {
-            lock: lock(),
+            locks: vec![lock()],
             run: Some(7),
             path: "/srv/.tfguard/rescue/errored-1.tfstate".into(),
             trouble: None,
@@ -116,13 +126,21 @@ pub(crate) fn every_event() -> Vec<Event> {
             fleeting: true,
         },
         Event::RunSummary {
-            lock: Some(lock()),
-            generation: Some(42),
+            locks: vec![Served { lock: lock(), generation: Some(42), held: Some(seconds(2)) }],
             outcome: "not_acquired",
             exit_code: 75,
             waited: seconds(1),
             held: Some(seconds(2)),
+            changes: Some(Counts { add: 1, ..Counts::default() }),
         },
+        Event::PhaseBegan { phase: RunPhase::Plan },
+        Event::PhaseEnded { phase: RunPhase::Plan, result: PhaseResult::NoChanges, took: seconds(3) },
+        Event::PhaseEnded {
+            phase: RunPhase::Apply,
+            result: PhaseResult::Failed { code: 1 },
+            took: seconds(3),
+        },
+        Event::Drift { drift: None },
     ]
 }
 
@@ -147,19 +165,28 @@ pub(crate) fn hostile() -> Vec<Event> {
         Event::LockLost { lock: prod(), cause: text.clone() },
         Event::ChildStarted { argv: vec![text.clone()], pid: 1 },
         Event::StateRescued {
-            lock: prod(),
+            locks: vec![prod()],
             run: None,
             path: text.clone(),
             trouble: Some(text.clone()),
             command: text.clone(),
             fleeting: false,
         },
+        Event::Drift { drift: Some(hostile_drift(&text)) },
         Event::CredentialsExpiring { credentials: text.clone(), expires: at(9999), stop: None },
         Event::CredentialsExpiring { credentials: text.clone(), expires: at(0), stop: None },
+        Event::Document { name: "backend.tf", content: text.clone() },
         Event::Diagnostic { level: Level::Info, summary: text.clone(), detail: Some(text) },
     ];
     for outcome in [Outcome::Released, Outcome::Crashed, Outcome::Expired, Outcome::Forced] {
         events.push(Event::PreviousRun { lock: prod(), last: last(outcome, mallory()) });
     }
     events
+}
+
+fn hostile_drift(text: &str) -> Drift {
+    let value = || Shown::Value(text.into());
+    let change = Change { path: text.into(), before: value(), after: value() };
+    let drifted = Drifted { address: text.into(), action: Action::Updated, changes: vec![change] };
+    Drift { resources: vec![drifted.clone()], outputs: vec![drifted] }
 }

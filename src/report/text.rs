@@ -6,7 +6,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 
-use super::event::{Ended, Event, Level, Party, SignalAction};
+use super::event::{Ended, Event, Level, Party, PhaseResult, SignalAction};
 use super::human;
 use crate::escape;
 use crate::lease::{Last, LockName, Mode, Outcome};
@@ -106,12 +106,25 @@ pub(super) fn message(event: &Event, now: Timestamp) -> Vec<String> {
             human::since(*created, now)
         )),
         Event::Signal { name, action } => one(signal(name, *action)),
-        Event::StateRescued { lock, path, trouble, command, fleeting, .. } => {
-            rescued(lock, path, trouble.as_deref(), command, *fleeting)
+        Event::StateRescued { locks, path, trouble, command, fleeting, .. } => {
+            rescued(locks, path, trouble.as_deref(), command, *fleeting)
         }
+        Event::Document { name, .. } => one(format!("here is {name}")),
         Event::Diagnostic { summary, detail, .. } => {
             let lines = summary.lines().chain(detail.iter().flat_map(|detail| detail.lines()));
             lines.map(|line| escape::line(line).into_owned()).collect()
+        }
+        Event::PhaseBegan { phase } => one(format!("phase {} begins", phase.as_str())),
+        Event::PhaseEnded { phase, result, took } => {
+            let code = match result {
+                PhaseResult::Failed { code } => format!(" with code {code}"),
+                _ => String::new(),
+            };
+            let result = result.as_str().replace('_', " ");
+            one(format!("phase {} ended after {}: {result}{code}", phase.as_str(), human::duration(*took)))
+        }
+        Event::Drift { drift } => {
+            one(drift.as_ref().map_or_else(|| "no drift".to_owned(), super::drift::summary))
         }
         Event::RunSummary { outcome, exit_code, waited, held, .. } => {
             let held = held.map_or(String::new(), |held| format!(", held {}", human::duration(held)));
@@ -205,7 +218,13 @@ fn previous(lock: &LockName, last: &Last, now: Timestamp) -> Vec<String> {
     vec![first, check.to_owned()]
 }
 
-fn rescued(lock: &LockName, path: &str, trouble: Option<&str>, command: &str, fleeting: bool) -> Vec<String> {
+fn rescued(
+    locks: &[LockName],
+    path: &str,
+    trouble: Option<&str>,
+    command: &str,
+    fleeting: bool,
+) -> Vec<String> {
     let (path, command) = (escape::line(path), escape::line(command));
     let first = match trouble {
         None => format!("Terraform could not write the state; what it left is kept in {path}"),
@@ -219,8 +238,11 @@ fn rescued(lock: &LockName, path: &str, trouble: Option<&str>, command: &str, fl
     let mut sentences = vec![
         first,
         format!(
-            "until it is pushed the backend does not know what this run changed, and lock {} needs recovery",
-            name(lock)
+            "until it is pushed the backend does not know what this run changed, and {} recovery",
+            match locks {
+                [lock] => format!("lock {} needs", name(lock)),
+                _ => format!("locks {} need", locks.iter().map(name).collect::<Vec<_>>().join(", ")),
+            }
         ),
         format!("to push it: {command}"),
     ];
@@ -279,11 +301,16 @@ tfguard: SIGINT received: the child was interrupted once and finishes what it ha
 tfguard: SIGTERM received: not passed on, the child is stopping already and a second signal could lose state
 tfguard: SIGHUP received: cancelled, nothing more is started
 tfguard: error: broken
+tfguard: here is backend.tf
 tfguard: error: Terraform could not write the state; what it left is kept in /srv/.tfguard/rescue/errored-1.tfstate
 tfguard: until it is pushed the backend does not know what this run changed, and lock prod needs recovery
 tfguard: to push it: tfguard exec -- terraform state push /srv/.tfguard/rescue/errored-1.tfstate
 tfguard: if this machine's files go away with the job, keep that file as a private artifact (a state holds secrets, and some uploads leave hidden folders out), or give a --rescue-dir that stays
 tfguard: not acquired: exit code 75, waited 1s, held 2s
+tfguard: phase plan begins
+tfguard: phase plan ended after 3s: no changes
+tfguard: phase apply ended after 3s: failed with code 1
+tfguard: no drift
 "
         );
     }

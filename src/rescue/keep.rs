@@ -39,6 +39,33 @@ pub(super) fn move_to(from: &Path, to: &Path) -> io::Result<PathBuf> {
     Ok(kept)
 }
 
+/// Writes these bytes to `to`, or beside it under a name that is free. Its folder is made, mode
+/// 0700, where there is none. Returns where the file is.
+///
+/// # Errors
+/// Nothing is kept.
+pub fn preserve(bytes: &[u8], to: &Path) -> io::Result<PathBuf> {
+    let folder = to.parent().unwrap_or(Path::new("/"));
+    prepare(folder)?;
+    let mut made = None;
+    let kept = free_name(to, |name| {
+        made = Some(OpenOptions::new().write(true).create_new(true).mode(0o600).open(name)?);
+        Ok(())
+    })?;
+    let written = made.ok_or_else(|| io::Error::other("no file was made")).and_then(|mut file| {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    if written.is_err() {
+        // Half a state helps nobody.
+        let _ = fs::remove_file(&kept);
+    }
+    written?;
+    sync_folder(folder)?;
+    Ok(kept)
+}
+
 /// Copies under a name that says so, and gives it its own once it is whole: who finds that one
 /// may rely on it.
 fn copy(from: &File, to: &Path) -> io::Result<PathBuf> {

@@ -11,6 +11,8 @@
 mod keep;
 mod watch;
 
+pub use keep::preserve;
+pub(crate) use watch::bytes;
 pub use watch::{Kept, Setting, Watch, push_command};
 
 /// What Terraform calls the file.

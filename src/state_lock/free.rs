@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Policy, Terraform, widened};
+use super::{Policy, Probed, Terraform, widened};
 use crate::terraform::lock_info::LockInfo;
 
 /// A Terraform that is known to be dead.
@@ -50,6 +50,9 @@ pub async fn free_if_dead(terraform: &Terraform, dead: &Dead, policy: Policy) ->
     }
     match terraform.force_unlock(&info.id).await {
         Some((true, _)) => Finding::Freed(info),
+        // Where a backend has two places for it and only one is taken, Terraform frees that one
+        // and fails at the other.
+        Some((false, _)) if matches!(terraform.probe().await, Probed::Free) => Finding::Freed(info),
         Some((false, said)) => Finding::Stuck(info, said),
         None => Finding::Stuck(info, "terraform force-unlock gave no answer".to_owned()),
     }

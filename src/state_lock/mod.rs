@@ -1,19 +1,24 @@
 //! Terraform's own state lock, when a Terraform died without releasing it.
 //!
-//! The backend's own words are the only source: Terraform is asked for something that the lock
-//! refuses, and its error describes the lock that is there. That works for every backend whose
-//! error names the lock, and needs no access of ours to the state's store.
+//! Around a run the backend's own words are the only source: Terraform is asked for something that
+//! the lock refuses, and its error describes the lock that is there. That works for every backend
+//! whose error names the lock, and needs no access of ours to the state's store. Operators look at
+//! the `s3` backend's lock where it is stored, too.
 
 mod care;
 mod free;
 mod probe;
+mod stored;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use care::Care;
 pub use free::{Dead, Finding, free_if_dead};
-pub use probe::Terraform;
+pub use probe::{Probed, Terraform};
+pub use stored::{StateLock, StatePlace};
+
+pub(crate) use stored::{in_bucket, in_table};
 
 /// The values of `--free-state-lock`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -33,22 +33,47 @@ pub struct Terraform {
     pub compares_ids: bool,
 }
 
+/// What Terraform says of its lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probed {
+    /// There is none.
+    Free,
+    /// It is this one.
+    Locked(LockInfo),
+    /// It could not be found out: what Terraform printed.
+    Unknown(String),
+}
+
 impl Terraform {
     /// The lock on the state, or `None` where there is none, or none that the backend describes.
     ///
     /// Where IDs are compared, freeing one that no lock has changes nothing. Elsewhere Terraform is
     /// asked to take the lock for a change of nothing, which it gives back at once.
     pub(super) async fn lock(&self) -> Option<LockInfo> {
-        let (_, printed) = if self.compares_ids {
-            self.force_unlock(NO_LOCK).await?
-        } else {
-            self.run(&["untaint", "-allow-missing", "-lock-timeout=0s", "-no-color", NO_RESOURCE]).await?
-        };
+        let (_, printed) =
+            if self.compares_ids { self.force_unlock(NO_LOCK).await? } else { self.untaint().await? };
         LockInfo::find(&printed)
     }
 
+    /// As [`Terraform::lock`], for who has to know whether there is none. Only where IDs are not
+    /// compared: elsewhere Terraform fails in either case.
+    pub async fn probe(&self) -> Probed {
+        match self.untaint().await {
+            None => Probed::Unknown("terraform gave no answer".to_owned()),
+            Some((true, _)) => Probed::Free,
+            Some((false, printed)) => match LockInfo::find(&printed) {
+                Some(info) => Probed::Locked(info),
+                None => Probed::Unknown(printed),
+            },
+        }
+    }
+
+    async fn untaint(&self) -> Option<(bool, String)> {
+        self.run(&["untaint", "-allow-missing", "-lock-timeout=0s", "-no-color", NO_RESOURCE]).await
+    }
+
     /// Frees the lock `id`. Whether that succeeded, and what Terraform printed.
-    pub(super) async fn force_unlock(&self, id: &str) -> Option<(bool, String)> {
+    pub async fn force_unlock(&self, id: &str) -> Option<(bool, String)> {
         self.run(&["force-unlock", "-force", "-no-color", id]).await
     }
 

@@ -9,7 +9,7 @@ mod codec;
 pub(crate) mod dynamodb;
 mod error;
 mod local;
-mod s3;
+pub(crate) mod s3;
 mod spec;
 pub(crate) mod text;
 
@@ -19,7 +19,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
-pub use aws::{Access, AwsFiles, ask_aws_files};
+pub use aws::{Access, AwsFiles, Login, RoleOptions, Secret, StaticKeys, ask_aws_files};
 pub use dynamodb::{DynamoConfig, DynamoStore, KeyFault, KeyPart};
 pub use error::{StoreError, StoreResult, Unavailable};
 pub use local::LocalStore;

@@ -74,6 +74,7 @@ mod tests {
                     endpoint_url: None,
                     profile: Some("ops".into()),
                     role_arn: Some("arn:aws:iam::123456789012:role/ci".into()),
+                    ..Access::default()
                 },
             }),
             StoreSpec::S3(S3Config {

@@ -1,5 +1,6 @@
-//! From asking for the lock to holding it, or to knowing why not.
+//! From asking for the locks to holding them all, or to knowing why not.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -10,110 +11,235 @@ use crate::error::Error;
 use crate::escape;
 use crate::lease::session::{Finish, Notice, Wait};
 use crate::lease::{Holder, Instant, Last, Legacy, LockName, Tenure};
-use crate::lock::{Lock, REACH, Update};
+use crate::lock::{self, Lock, REACH, Update};
 use crate::report::event::{Event, Level, Party, SignalAction};
 use crate::report::{Reporter, human};
-use crate::store::StoreError;
+use crate::store::{Store, StoreError, StoreSpec};
 
 use super::attend::ORPHANED;
+use super::custody::Footing;
+use super::keyring::{Hold, Keyring};
+use super::run::Plan;
 use super::verdict::cancelled;
 
 /// How often somebody who waits says so.
 const SAY_AGAIN: Duration = Duration::from_secs(30);
 
-/// What waiting needs to know.
+/// A lock that a run needs.
+pub struct Need {
+    /// The lock.
+    pub name: LockName,
+    /// Where it lives.
+    pub store: Arc<dyn Store>,
+    /// The same, for another process.
+    pub spec: StoreSpec,
+    /// The options that name lock and store, for advice.
+    pub options: String,
+    /// It is held by our ancestor: run under that.
+    pub inherited: Option<Footing>,
+}
+
+/// What was found with a lock that is ours now.
+pub(super) struct Found {
+    pub(super) footing: Footing,
+    /// How the run before ended, if that has to be told.
+    pub(super) previous: Option<Last>,
+}
+
+/// Waiting for the locks of a run, one after the other.
 pub(super) struct Waiting<'a> {
-    pub(super) name: &'a LockName,
-    /// Our session.
-    pub(super) session: &'a str,
-    pub(super) store: &'a str,
-    /// The options that name lock and store.
-    pub(super) options: &'a str,
+    pub(super) plan: &'a Plan,
     pub(super) clock: SystemClock,
     pub(super) reporter: &'a Reporter,
-    pub(super) started: Instant,
-    /// When the whole run is to stop.
-    pub(super) deadline: Option<Instant>,
-    /// How long the user wants to wait.
-    pub(super) wait: Wait,
+    /// When the first of them was asked for.
+    pub(super) since: Instant,
 }
 
 impl Waiting<'_> {
-    /// Waits until the lock is ours; with how the run before ended, if that has to be told. A signal or the run's deadline leaves the queue at once.
+    /// Waits until all the locks are ours, in the order of the plan. Those that are ours already
+    /// are kept alive while the next one is waited for, and are in `keys` also when this fails: to
+    /// be given back. A signal or the run's deadline leaves the queue at once.
     pub(super) async fn acquire(
         &self,
-        lock: &mut Lock,
+        keys: &mut Keyring<'_>,
         arrivals: &mut UnboundedReceiver<Arrival>,
-    ) -> Result<(Tenure, Option<Last>, Legacy), Error> {
+    ) -> Result<Vec<Found>, Error> {
+        let mut found = Vec::new();
+        for (place, need) in self.plan.needs.iter().enumerate() {
+            let inherited = need.inherited.is_some();
+            let one = match need.inherited.clone() {
+                Some(footing) => Found { footing, previous: None },
+                None => self.take(place, need, keys, arrivals).await?,
+            };
+            self.reporter.emit(Event::LockAcquired {
+                lock: need.name.clone(),
+                session: self.plan.candidate.session.clone(),
+                store: need.store.describe(),
+                generation: one.footing.own.generation,
+                waited: self.waited(),
+                mode: self.plan.candidate.mode,
+                inherited,
+            });
+            found.push(one);
+        }
+        Ok(found)
+    }
+
+    async fn take(
+        &self,
+        place: usize,
+        need: &Need,
+        keys: &mut Keyring<'_>,
+        arrivals: &mut UnboundedReceiver<Arrival>,
+    ) -> Result<Found, Error> {
+        let plan = self.plan;
+        let mut lock = lock::start(
+            plan.candidate.clone(),
+            self.left(),
+            need.name.clone(),
+            need.store.clone(),
+            self.clock,
+            // Two sessions of one process write to two records, and yet no stamp is like another.
+            plan.seed.wrapping_add(place as u64),
+        );
+        let one = OneLock { waiting: self, need, since: self.clock.mono() };
+        let (tenure, previous, legacy) = match one.wait(&mut lock, keys, arrivals).await {
+            Ok(got) => got,
+            Err(Broken::Leave(error)) => {
+                one.leave(&mut lock).await;
+                return Err(error);
+            }
+            Err(Broken::Over(error)) => return Err(error),
+        };
+        let footing = Footing { own: tenure.own.clone(), legacy };
+        let hold = Hold::new(place, need, lock, tenure, self.clock.mono());
+        keys.add(hold, need, plan.guardian.as_ref(), &plan.token);
+        Ok(Found { footing, previous })
+    }
+
+    /// What is left of the time that the user gave for all of them.
+    fn left(&self) -> Wait {
+        match self.plan.wait {
+            Wait::AtMost(limit) => Wait::AtMost(limit.saturating_sub(self.clock.mono().since(self.since))),
+            wait => wait,
+        }
+    }
+
+    fn waited(&self) -> Duration {
+        self.clock.mono().since(self.plan.started)
+    }
+
+    fn warn(&self, text: String) {
+        self.reporter.emit(Event::say(Level::Warn, text));
+    }
+}
+
+/// Why a lock is not waited for any longer.
+enum Broken {
+    /// Its session is under way and has to leave.
+    Leave(Error),
+    /// Its session is over.
+    Over(Error),
+}
+
+/// Waiting for one of the locks.
+struct OneLock<'a> {
+    waiting: &'a Waiting<'a>,
+    need: &'a Need,
+    since: Instant,
+}
+
+impl OneLock<'_> {
+    async fn wait(
+        &self,
+        lock: &mut Lock,
+        keys: &mut Keyring<'_>,
+        arrivals: &mut UnboundedReceiver<Arrival>,
+    ) -> Result<(Tenure, Option<Last>, Legacy), Broken> {
+        let Waiting { plan, clock, reporter, .. } = *self.waiting;
+        let name = &self.need.name;
         let mut told: Option<(usize, Vec<Holder>)> = None;
-        let mut say_at = self.started + SAY_AGAIN;
+        let mut say_at = clock.mono() + SAY_AGAIN;
         let mut trouble_told = false;
         loop {
-            let wake_at = self.deadline.map_or(say_at, |deadline| deadline.min(say_at));
+            let wake_at =
+                [plan.limits.deadline, keys.risk_at()].into_iter().flatten().fold(say_at, Instant::min);
             tokio::select! {
                 biased;
                 arrival = arrivals.recv() => {
-                    let name = match arrival {
+                    let signal = match arrival {
                         Some(Arrival::Stop(arrived)) => {
                             let action = SignalAction::Cancelled;
-                            self.reporter.emit(Event::Signal { name: arrived.name, action });
+                            reporter.emit(Event::Signal { name: arrived.name, action });
                             arrived.name
                         }
                         Some(Arrival::Orphaned) => {
-                            self.warn(ORPHANED.to_owned());
+                            self.waiting.warn(ORPHANED.to_owned());
                             "SIGHUP"
                         }
-                        Some(Arrival::Child) | None => continue,
+                        Some(Arrival::Child) => {
+                            keys.look_after_guardian();
+                            continue;
+                        }
+                        None => continue,
                     };
-                    self.leave(lock).await;
-                    return Err(cancelled(name));
+                    return Err(Broken::Leave(cancelled(signal)));
                 }
+                (index, update) = keys.update(), if keys.any() => match update {
+                    None => keys.revive(index),
+                    Some(update) => {
+                        keys.learn(index, update);
+                        if let Some(lost) = keys.lost() {
+                            return Err(Broken::Leave(Error::Lost(format!(
+                                "lock {lost}: it was lost while lock {name} was waited for; nothing was run"
+                            ))));
+                        }
+                    }
+                },
                 update = lock.update() => match update {
                     Some(Update::Notice(Notice::Acquired { previous, legacy, .. }, Some(tenure))) => {
                         if let Some(last) = &previous {
-                            let (lock, last) = (self.name.clone(), last.clone());
-                            self.reporter.emit(Event::PreviousRun { lock, last });
+                            reporter.emit(Event::PreviousRun { lock: name.clone(), last: last.clone() });
                         }
                         return Ok((*tenure, previous, legacy));
                     }
                     Some(Update::Notice(notice, _)) => {
                         if let Notice::Waiting { position, holders } = notice {
                             self.tell(position, &holders);
-                            say_at = self.clock.mono() + SAY_AGAIN;
+                            say_at = clock.mono() + SAY_AGAIN;
                             told = Some((position, holders));
                         } else if notice == Notice::GrantMissed {
-                            self.warn(format!(
-                                "lock {}: it was our turn and we did not answer within 10 s; we queue again at the end",
-                                self.name
+                            self.waiting.warn(format!(
+                                "lock {name}: it was our turn and we did not answer within 10 s; we queue again at the end"
                             ));
                         }
                     }
                     Some(Update::Trouble(error)) => {
-                        if error.is_transient() && !trouble_told && self.wait != Wait::Not {
+                        if error.is_transient() && !trouble_told && plan.wait != Wait::Not {
                             trouble_told = true;
-                            let reach = match self.wait {
+                            let reach = match self.waiting.left() {
                                 Wait::AtMost(limit) => REACH.min(limit),
                                 Wait::Forever | Wait::Not => REACH,
                             };
-                            self.warn(format!(
-                                "lock {}: {error}; trying again for up to {}",
-                                self.name,
+                            self.waiting.warn(format!(
+                                "lock {name}: {error}; trying again for up to {}",
                                 human::duration(reach)
                             ));
                         }
                     }
-                    Some(Update::Finished(finish, error)) => return Err(self.refusal(finish, error)),
-                    None => return Err(Error::Bug("the lock's task ended without a word".into())),
-                },
-                () = self.clock.sleep_until(wake_at) => {
-                    let now = self.clock.mono();
-                    if self.deadline.is_some_and(|deadline| now >= deadline) {
-                        self.leave(lock).await;
-                        return Err(Error::NotAcquired(format!(
-                            "lock {}: the run's --deadline came before the lock was ours",
-                            self.name
-                        )));
+                    Some(Update::Finished(finish, error)) => {
+                        return Err(Broken::Over(self.refusal(finish, error)));
                     }
+                    None => return Err(Broken::Over(Error::Bug("the lock's task ended without a word".into()))),
+                },
+                () = clock.sleep_until(wake_at) => {
+                    let now = clock.mono();
+                    if plan.limits.deadline.is_some_and(|deadline| now >= deadline) {
+                        return Err(Broken::Leave(Error::NotAcquired(format!(
+                            "lock {name}: the run's --deadline came before the lock was ours"
+                        ))));
+                    }
+                    keys.tell_risks(now);
                     if now >= say_at {
                         say_at = now + SAY_AGAIN;
                         if let Some((position, holders)) = &told {
@@ -126,21 +252,13 @@ impl Waiting<'_> {
     }
 
     fn tell(&self, position: usize, holders: &[Holder]) {
-        self.reporter.emit(Event::LockWaiting {
-            lock: self.name.clone(),
-            session: self.session.to_owned(),
+        self.waiting.reporter.emit(Event::LockWaiting {
+            lock: self.need.name.clone(),
+            session: self.waiting.plan.candidate.session.clone(),
             position,
             holders: holders.iter().map(party).collect(),
-            waited: self.waited(),
+            waited: self.waiting.waited(),
         });
-    }
-
-    fn warn(&self, text: String) {
-        self.reporter.emit(Event::say(Level::Warn, text));
-    }
-
-    fn waited(&self) -> Duration {
-        self.clock.mono().since(self.started)
     }
 
     /// Out of the queue. The session bounds the time that this takes.
@@ -149,9 +267,9 @@ impl Waiting<'_> {
         while let Some(update) = lock.update().await {
             if let Update::Finished(finish, _) = update {
                 if !finish.is_clean() {
-                    self.warn(format!(
+                    self.waiting.warn(format!(
                         "lock {}: the store could not be told that we left the queue; our place is passed over after 10 s",
-                        self.name
+                        self.need.name
                     ));
                 }
                 return;
@@ -161,16 +279,17 @@ impl Waiting<'_> {
 
     /// Why the lock was not got, in words.
     fn refusal(&self, finish: Finish, error: Option<StoreError>) -> Error {
-        let (lock, options) = (self.name, self.options);
+        let Need { name: lock, options, store, .. } = self.need;
+        let waiting = self.waiting;
         match (finish, error) {
             (Finish::Held(holders), _) => {
-                let waited = human::duration(self.waited());
-                let how_long = if self.wait == Wait::Not {
+                let waited = human::duration(waiting.waited());
+                let how_long = if waiting.plan.wait == Wait::Not {
                     "not waiting (--no-wait)".to_owned()
                 } else {
                     format!("gave up after {waited} (--wait-timeout)")
                 };
-                let wall = self.clock.now().wall;
+                let wall = waiting.clock.now().wall;
                 let who: Vec<String> =
                     holders.iter().map(|holder| human::holder(&party(holder), wall)).collect();
                 let who =
@@ -192,8 +311,8 @@ impl Waiting<'_> {
                 source,
                 advice: format!(
                     "; tried for {}. Is {} there, and may this machine reach it?",
-                    human::duration(self.waited()),
-                    self.store
+                    human::duration(waiting.clock.mono().since(self.since)),
+                    store.describe()
                 ),
             },
             (_, Some(source)) => Error::Store { lock: lock.to_string(), source, advice: String::new() },
@@ -209,6 +328,7 @@ pub fn party(holder: &Holder) -> Party {
         mode: holder.mode,
         phase: Some(holder.phase),
         since: holder.granted_at,
+        activity: holder.activity.clone(),
         identity: holder.identity.clone(),
     }
 }

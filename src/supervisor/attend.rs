@@ -1,6 +1,7 @@
 //! One child, from its start until it and all it left are dead.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -9,19 +10,18 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
+use super::keyring::Keyring;
 use super::launch::start_error;
 use super::stop::{Effect, Happening, Stop, Why};
-use crate::child::{Arrival, Hangup, InterruptSeen, Pumps, Running, Target, Terminal, spawn};
+use crate::child::{Arrival, Hangup, InterruptSeen, Kept, Pumps, Running, Tally, Target, Terminal, spawn};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials;
 use crate::error::Error;
-use crate::guardian::{Guardian, Relief, Token};
-use crate::lease::session::Loss;
-use crate::lease::{Instant, LockName, Tenure};
-use crate::lock::{Lock, Update};
+use crate::guardian::Token;
+use crate::lease::{Counts, Instant};
+use crate::lock::Update;
 use crate::report::event::{Ended, Event, Level};
 use crate::report::{Outlet, Reporter, Stream, human};
-use crate::store::Store;
 
 /// How long the output of a child that has ended is waited for before the release.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -53,26 +53,44 @@ pub struct Step {
     /// Whether it may have the terminal. One that may not is a step of our own, whose output is
     /// kept off stdout in `text`.
     pub interactive: bool,
+    /// It is a part of something that goes on by itself, also at a terminal: Terraform gives no
+    /// advice on what to do next.
+    pub automated: bool,
+    /// What becomes of its stdout.
+    pub output: Output,
 }
 
-/// The lock under which a child runs, and what tells of it.
-pub(super) struct Hold {
-    pub(super) lock: Lock,
-    pub(super) tenure: Tenure,
-    /// The newest failure of a heartbeat.
-    pub(super) trouble: Option<String>,
-    /// How it was lost.
-    pub(super) lost: Option<Loss>,
-    /// How often the lock's task had to be replaced.
-    pub(super) revived: u32,
+/// What becomes of a child's stdout.
+#[derive(Debug, Clone)]
+pub enum Output {
+    /// It is passed on; at a terminal the child has that itself.
+    Passed,
+    /// As `Passed`, and where it passes us it is read for what Terraform says that it changes.
+    Counted(Tally),
+    /// As `Counted`, and it passes us at a terminal too.
+    Piped(Tally),
+    /// Nobody sees it.
+    Dropped,
+    /// It is for us, and nobody else sees it: it holds secrets.
+    Kept(Kept),
+}
+
+impl Step {
+    /// What it said that it changes.
+    pub(super) fn counts(&self) -> Option<Counts> {
+        match &self.output {
+            Output::Counted(tally) | Output::Piped(tally) => tally.counts(),
+            Output::Passed | Output::Dropped | Output::Kept(_) => None,
+        }
+    }
 }
 
 /// Everything that a child is attended with.
 pub(super) struct Scene<'a> {
-    pub(super) name: &'a LockName,
-    pub(super) store: Arc<dyn Store>,
-    /// `None` under an ancestor's lock.
-    pub(super) hold: Option<Hold>,
+    /// The locks that it runs under, for people.
+    pub(super) named: String,
+    /// Those of them that are our own, and who keeps them when we are killed.
+    pub(super) keys: Keyring<'a>,
     pub(super) stop: Stop,
     pub(super) arrivals: UnboundedReceiver<Arrival>,
     pub(super) clock: SystemClock,
@@ -80,19 +98,21 @@ pub(super) struct Scene<'a> {
     pub(super) outlet: &'a Outlet,
     /// Variables for the children.
     pub(super) env: Vec<(OsString, OsString)>,
-    /// Who takes over when we are killed.
-    pub(super) guardian: Option<Guardian>,
+    /// The session that the children carry in their environment; `None` where an ancestor's are all.
+    pub(super) session: Option<&'a str>,
     /// The right to send the one SIGINT.
     pub(super) token: &'a Token,
+    /// What the next child reads, where it is not our own input.
+    pub(super) feed: Option<Arc<File>>,
     /// How long the child's credentials last.
     pub(super) credentials: credentials::Watch,
 }
 
 /// What woke us.
 #[allow(clippy::large_enum_variant, reason = "one is made per wake-up, and taken apart at once")]
-enum Wake {
+pub(super) enum Wake {
     Arrival(Option<Arrival>),
-    Update(Option<Update>),
+    Update(usize, Option<Update>),
     Marker,
     Hangup,
     Credentials(credentials::Notice),
@@ -110,13 +130,13 @@ impl Scene<'_> {
             if step.interactive && self.outlet.is_text() { Terminal::open_foreground() } else { None };
         let on_terminal = terminal.is_some();
         let spec = self.spec(step, on_terminal);
-        self.look_after_guardian();
+        self.keys.look_after_guardian();
         let group = step.target == Target::Group;
-        if let Some(guardian) = &mut self.guardian {
+        if let Some(guardian) = &mut self.keys.guardian {
             guardian.starting(group);
         }
         let mut running = spawn(&spec, terminal.as_mut()).map_err(|error| {
-            if let Some(guardian) = &mut self.guardian {
+            if let Some(guardian) = &mut self.keys.guardian {
                 guardian.unwatch();
             }
             start_error(step, &error)
@@ -124,8 +144,11 @@ impl Scene<'_> {
         self.stop.next_child();
         let (stdout, stderr) = running.take_output();
         let outputs = [(self.stdout_of(step), &stdout), (Stream::Stderr, &stderr)];
-        if let Some(guardian) = &mut self.guardian {
-            let outputs = outputs.iter().filter_map(|(stream, fd)| Some((*stream, fd.as_ref()?.as_fd())));
+        if let Some(guardian) = &mut self.keys.guardian {
+            // What is for us alone is nobody's to carry on: without a reader its child ends.
+            let shown = usize::from(matches!(step.output, Output::Kept(_)));
+            let outputs =
+                outputs.iter().skip(shown).filter_map(|(stream, fd)| Some((*stream, fd.as_ref()?.as_fd())));
             guardian.watch(running.pid(), group, outputs);
         }
         self.emit(Event::ChildStarted { argv: step.shown.clone(), pid: running.id() });
@@ -154,22 +177,20 @@ impl Scene<'_> {
                     self.handle(Happening::Signal("SIGHUP"), on_terminal, &running).await;
                 }
                 Wake::Arrival(_) => {
-                    self.look_after_guardian();
+                    self.keys.look_after_guardian();
                     if let Some(signal) = running.stopped() {
                         stops += 1;
                         resume_at = Some(self.frozen(signal, stops, &running).await);
                     }
                 }
-                Wake::Update(Some(update)) => {
-                    if let Some(happening) = self.learn(update) {
+                Wake::Update(index, Some(update)) => {
+                    if let Some(happening) = self.keys.learn(index, update) {
                         self.handle(happening, on_terminal, &running).await;
                     }
                 }
-                Wake::Update(None) => {
-                    self.revive();
-                }
+                Wake::Update(index, None) => self.keys.revive(index),
                 Wake::Marker => {
-                    if let Some(guardian) = &mut self.guardian {
+                    if let Some(guardian) = &mut self.keys.guardian {
                         guardian.interrupted();
                     }
                     self.handle(Happening::Marker, on_terminal, &running).await;
@@ -197,7 +218,7 @@ impl Scene<'_> {
             terminal.take_back();
         }
         self.bury(&running, step).await;
-        if let Some(guardian) = &mut self.guardian {
+        if let Some(guardian) = &mut self.keys.guardian {
             guardian.unwatch();
         }
         pumps.finished(DRAIN).await;
@@ -206,7 +227,7 @@ impl Scene<'_> {
     }
 
     /// Says how the child's credentials stand, and gives back what follows for the child.
-    fn hear_of_credentials(&self, notice: credentials::Notice) -> Happening {
+    pub(super) fn hear_of_credentials(&self, notice: credentials::Notice) -> Happening {
         self.emit(match notice {
             credentials::Notice::Expiring { credentials, expires, stop } => {
                 Event::CredentialsExpiring { credentials, expires, stop }
@@ -220,20 +241,14 @@ impl Scene<'_> {
         Happening::Credentials(self.credentials.stop_at(self.clock.now()))
     }
 
-    async fn wake(
+    pub(super) async fn wake(
         &mut self,
         markers: &mut UnboundedReceiver<InterruptSeen>,
         hangup: Option<&mut Hangup>,
         resume_at: Option<Instant>,
     ) -> Wake {
-        let wake_at = [self.stop.wake_at(), resume_at].into_iter().flatten().min();
+        let wake_at = [self.stop.wake_at(), self.keys.risk_at(), resume_at].into_iter().flatten().min();
         let clock = self.clock;
-        let update = async {
-            match &mut self.hold {
-                Some(hold) => hold.lock.update().await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             biased;
             () = async { match wake_at {
@@ -243,7 +258,7 @@ impl Scene<'_> {
             // Before signals: what Terraform has shown already decides what a signal means.
             Some(InterruptSeen) = markers.recv() => Wake::Marker,
             arrival = self.arrivals.recv() => Wake::Arrival(arrival),
-            update = update => Wake::Update(update),
+            (index, update) = self.keys.update() => Wake::Update(index, update),
             notice = self.credentials.next(&clock) => Wake::Credentials(notice),
             () = async { match hangup {
                 Some(hangup) => hangup.gone().await,
@@ -254,6 +269,7 @@ impl Scene<'_> {
 
     async fn handle(&mut self, happening: Happening, on_terminal: bool, running: &Running) {
         let now = self.clock.mono();
+        self.keys.tell_risks(now);
         for effect in self.stop.handle(happening, on_terminal, now) {
             match effect {
                 Effect::Interrupt(why) => {
@@ -268,13 +284,14 @@ impl Scene<'_> {
                     self.leftovers(running).sweep(SWEEP).await;
                 }
                 Effect::Signal(name, action) => self.emit(Event::Signal { name, action }),
-                Effect::AtRisk => self.at_risk(now),
+                // Told of each lock, below.
+                Effect::AtRisk => {}
                 Effect::Continue(why) => {
                     let because = why.because().unwrap_or_default();
                     let text = format!(
-                        "lock {}: {because}; the command goes on all the same (--on-lease-lost continue), and \
-                         another run may start beside it",
-                        self.name
+                        "{}: {because}; the command goes on all the same (--on-lease-lost continue), and another \
+                         run may start beside it",
+                        self.named
                     );
                     self.emit(Event::say(Level::Error, text));
                 }
@@ -295,7 +312,7 @@ impl Scene<'_> {
         if !TERMINAL_STOPS.contains(&signal) {
             self.emit(Event::say(
                 Level::Warn,
-                format!("the command was stopped by {name}; it goes on, since it holds lock {}", self.name),
+                format!("the command was stopped by {name}; it goes on, since it holds {}", self.named),
             ));
             return self.clock.mono();
         }
@@ -304,21 +321,6 @@ impl Scene<'_> {
             self.attempt("kill the child", running.kill());
         }
         self.clock.mono() + RESUME_AFTER
-    }
-
-    /// Puts another guardian in the place of one that died.
-    fn look_after_guardian(&mut self) {
-        let relief = self.guardian.as_mut().and_then(Guardian::look_after);
-        let text = match relief {
-            None => return,
-            Some(Relief::Posted) => "the guardian has died; another one took its post".to_owned(),
-            Some(Relief::Unguarded(error)) => format!(
-                "the guardian has died, and no other could be posted ({error}): if tfguard itself is killed, lock {} \
-                 stays until its lease ends",
-                self.name
-            ),
-        };
-        self.emit(Event::say(Level::Warn, text));
     }
 
     pub(super) fn attempt(&self, what: &str, result: io::Result<()>) {

@@ -3,15 +3,16 @@
 
 use std::path::{Path, PathBuf};
 
-use super::run::Plan;
+use super::keyring::named;
+use super::run::{Need, Plan};
 use super::verdict::Verdict;
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::escape;
 use crate::guardian::Guardian;
-use crate::lease::{Applied, Holder, Legacy, Pushed, Rescued};
+use crate::lease::{Applied, Holder, Legacy, LockName, Pushed, Rescued};
 use crate::operate;
-use crate::plan::{self, Judgement, Note};
+use crate::plan::{self, Ground, Judgement, Note, Under};
 use crate::report::event::{Ended, Event, Level};
 use crate::report::{Reporter, human};
 use crate::rescue::{self, Kept, Watch, push_command};
@@ -63,7 +64,8 @@ pub struct Footing {
 /// A run's care for the state, from the lock's acquisition on.
 pub(super) struct Custodian<'a> {
     pub(super) plan: &'a Plan,
-    pub(super) footing: &'a Footing,
+    /// One for each of the plan's needs.
+    pub(super) footings: &'a [Footing],
     pub(super) clock: SystemClock,
     pub(super) reporter: &'a Reporter,
 }
@@ -75,7 +77,7 @@ impl Custodian<'_> {
     /// [`Error::Refused`] when that forbids the command.
     pub(super) async fn admit(&self) -> Result<(), Error> {
         let custody = &self.plan.custody;
-        let rescued = &self.footing.legacy.rescued;
+        let rescued = self.rescued();
         if let Some(first) = rescued.first().filter(|_| custody.require_clean) {
             return Err(Error::Refused(format!(
                 "{}, and --require-clean is set: nothing was run. {}",
@@ -83,12 +85,12 @@ impl Custodian<'_> {
                 self.how_to_recover(first)
             )));
         }
-        for rescued in rescued {
+        for marked in &rescued {
             let detail = format!(
                 "what that run changed is not in the backend, so that plans can be wrong. {}",
-                self.how_to_recover(rescued)
+                self.how_to_recover(marked)
             );
-            self.say(Level::Warn, self.needs_recovery(rescued), Some(detail));
+            self.say(Level::Warn, self.needs_recovery(marked), Some(detail));
         }
         if let SavedPlan::Applied { file, allow_stale } = &custody.saved_plan
             && file.is_file()
@@ -100,9 +102,8 @@ impl Custodian<'_> {
 
     /// Begins to watch for what the command leaves, the guardian too.
     pub(super) fn watch(&self, guardian: Option<&mut Guardian>) -> Watch {
-        let own = &self.footing.own;
         let session = &self.plan.candidate.session;
-        let watch = Watch::begin(&self.plan.custody.rescue, self.clock.now().wall, own.run, session);
+        let watch = Watch::begin(&self.plan.custody.rescue, self.clock.now().wall, self.run(), session);
         if let Some(guardian) = guardian {
             guardian.rescue(watch.clone());
         }
@@ -120,12 +121,8 @@ impl Custodian<'_> {
             let fleeting = watch.ci;
             if let Ok(Some(kept)) = tokio::task::spawn_blocking(move || watch.collect()).await {
                 ending.rescued = Some(kept.path.to_string_lossy().into_owned());
-                self.reporter.emit(state_rescued(
-                    self.plan.name.clone(),
-                    self.footing.own.run,
-                    kept,
-                    fleeting,
-                ));
+                let locks = self.plan.names().cloned().collect();
+                self.reporter.emit(state_rescued(locks, self.run(), kept, fleeting));
             }
         }
         if let SavedPlan::Made { file, detailed } = &self.plan.custody.saved_plan
@@ -133,29 +130,33 @@ impl Custodian<'_> {
         {
             self.note(file.clone()).await;
         }
-        if ending.pushed.is_some() && !self.footing.legacy.rescued.is_empty() {
-            let text =
-                format!("lock {}: the rescued state is pushed; the lock's mark is cleared", self.plan.name);
-            self.say(Level::Info, text, None);
-        }
-        if self.plan.inherited.is_some() {
+        for (place, need) in self.plan.needs.iter().enumerate() {
+            let marked = self.footings.get(place).is_some_and(|footing| !footing.legacy.rescued.is_empty());
+            if ending.pushed.is_some() && marked {
+                let text =
+                    format!("lock {}: the rescued state is pushed; the lock's mark is cleared", need.name);
+                self.say(Level::Info, text, None);
+            }
+            if need.inherited.is_none() {
+                continue;
+            }
             // The release is not ours to make.
             if let Some(pushed) = &ending.pushed {
-                let (store, name) = (self.plan.store.as_ref(), &self.plan.name);
+                let (store, name) = (need.store.as_ref(), &need.name);
                 self.told(
                     operate::recovered(store, name, pushed, &self.clock, self.plan.seed).await.map(|_| ()),
                 );
             }
-            self.mark(ending.rescued.as_deref()).await;
+            self.mark(place, ending.rescued.as_deref()).await;
         }
     }
 
-    /// Makes sure that the record shows the rescued state, where a release cannot have said so:
-    /// a lock that was lost shows nothing of its last holder.
-    pub(super) async fn mark(&self, rescued: Option<&str>) {
-        if let Some(path) = rescued {
-            let (store, name) = (self.plan.store.as_ref(), &self.plan.name);
-            let own = &self.footing.own;
+    /// Makes sure that the record of one of the needs shows the rescued state, where a release
+    /// cannot have said so: a lock that was lost shows nothing of its last holder.
+    pub(super) async fn mark(&self, place: usize, rescued: Option<&str>) {
+        let (need, footing) = (self.plan.needs.get(place), self.footings.get(place));
+        if let (Some(path), Some(need), Some(footing)) = (rescued, need, footing) {
+            let (store, name, own) = (need.store.as_ref(), &need.name, &footing.own);
             self.told(operate::rescued(store, name, own, path, &self.clock, self.plan.seed).await);
         }
     }
@@ -170,9 +171,8 @@ impl Custodian<'_> {
     async fn judge(&self, file: &Path, allow_stale: bool) -> Result<(), Error> {
         let path = file.to_owned();
         let Ok(note) = tokio::task::spawn_blocking(move || plan::read(&path)).await else { return Ok(()) };
-        let store = self.plan.store.describe();
         let shown = file.display();
-        match plan::judge(&note, self.plan.name.as_str(), &store, &self.footing.legacy) {
+        match plan::judge(&note, &self.grounds()) {
             Judgement::Fresh => {}
             Judgement::Open(why) => {
                 let text = format!("whether the plan {shown} is still up to date cannot be told: {why}");
@@ -180,8 +180,8 @@ impl Custodian<'_> {
                     "Terraform itself refuses a plan only when the state has changed since".to_owned();
                 self.say(Level::Warn, text, Some(detail));
             }
-            Judgement::Stale(applied) => {
-                let stale = format!("the plan {shown} is stale: {}", self.since(&applied));
+            Judgement::Stale(lock, applied) => {
+                let stale = format!("the plan {shown} is stale: {}", self.since(&lock, &applied));
                 if !allow_stale {
                     return Err(Error::Refused(format!(
                         "{stale}; nothing was run. Make a new plan, or apply this one all the same with \
@@ -198,24 +198,23 @@ impl Custodian<'_> {
         Ok(())
     }
 
-    fn since(&self, applied: &Applied) -> String {
+    fn since(&self, lock: &str, applied: &Applied) -> String {
         let run = applied.run.map_or_else(|| "a run".to_owned(), |run| format!("run {run}"));
         format!(
-            "since it was made, {run} under lock {} may have changed things ({} ago, {})",
-            self.plan.name,
+            "since it was made, {run} under lock {lock} may have changed things ({} ago, {})",
             human::since(applied.at, self.clock.now().wall),
             human::identity(&applied.identity)
         )
     }
 
     /// Writes the note beside a plan that was made.
-    async fn note(&self, file: PathBuf) {
-        let (name, own) = (self.plan.name.to_string(), self.footing.own.clone());
-        let (store, wall) = (self.plan.store.describe(), self.clock.now().wall);
+    pub(super) async fn note(&self, file: PathBuf) {
+        let grounds: Vec<Under> = self.grounds().into_iter().map(|ground| ground.under).collect();
+        let wall = self.clock.now().wall;
         let path = file.clone();
         let written = tokio::task::spawn_blocking(move || {
             let sha256 = plan::digest(&path)?;
-            plan::write(&path, &Note::new(&name, &store, own.generation, own.run, wall, sha256))
+            plan::write(&path, &Note::new(grounds, wall, sha256))
         });
         let error = match written.await {
             Ok(Ok(())) => return,
@@ -227,24 +226,65 @@ impl Custodian<'_> {
         self.say(Level::Warn, text, Some(detail));
     }
 
-    fn needs_recovery(&self, rescued: &Rescued) -> String {
+    /// The locks of the run as a plan is judged by them.
+    fn grounds(&self) -> Vec<Ground> {
+        let ground = |(need, footing): (&Need, &Footing)| Ground {
+            under: Under {
+                lock: need.name.to_string(),
+                store: need.store.describe(),
+                generation: footing.own.generation,
+                run: footing.own.run,
+            },
+            legacy: footing.legacy.clone(),
+        };
+        self.plan.needs.iter().zip(self.footings).map(ground).collect()
+    }
+
+    /// The states that wait to be pushed, each once, with the locks that are marked for it.
+    fn rescued(&self) -> Vec<Marked<'_>> {
+        let mut marked: Vec<Marked<'_>> = Vec::new();
+        for (need, footing) in self.plan.needs.iter().zip(self.footings) {
+            for rescued in &footing.legacy.rescued {
+                let known = marked.iter_mut().find(|one| one.is_of(rescued));
+                match known {
+                    Some(known) => known.needs.push(need),
+                    None => marked.push(Marked { rescued, needs: vec![need] }),
+                }
+            }
+        }
+        marked
+    }
+
+    /// The number of the run under the first of its locks.
+    fn run(&self) -> Option<u64> {
+        self.footings.first().and_then(|footing| footing.own.run)
+    }
+
+    fn needs_recovery(&self, marked: &Marked<'_>) -> String {
+        let Marked { rescued, needs } = marked;
         let run = rescued.run.map_or_else(|| "a run".to_owned(), |run| format!("run {run}"));
+        let names: Vec<&LockName> = needs.iter().map(|need| &need.name).collect();
+        let need = if names.len() == 1 { "needs" } else { "need" };
         format!(
-            "lock {} needs recovery: the state of {run} could not be written, {} ago, and is kept in {} ({})",
-            self.plan.name,
+            "{} {need} recovery: the state of {run} could not be written, {} ago, and is kept in {} ({})",
+            named(&names),
             human::since(rescued.at, self.clock.now().wall),
             escape::line(&rescued.path),
             human::identity(&rescued.identity)
         )
     }
 
-    fn how_to_recover(&self, rescued: &Rescued) -> String {
-        let push = push_command(&self.plan.custody.rescue.push, &rescued.path);
+    fn how_to_recover(&self, marked: &Marked<'_>) -> String {
+        let push = push_command(&self.plan.custody.rescue.push, &marked.rescued.path);
+        let clear: Vec<String> = marked
+            .needs
+            .iter()
+            .map(|need| format!("`tfguard {} unlock --recovered --reason …`", need.options))
+            .collect();
         format!(
-            "Push it with `{}`, or, when it is not needed any more, clear the mark with `tfguard {} unlock \
-             --recovered --reason …`",
+            "Push it with `{}`, or, when it is not needed any more, clear the mark with {}",
             escape::line(&push),
-            self.plan.options
+            clear.join(" and ")
         )
     }
 
@@ -253,10 +293,22 @@ impl Custodian<'_> {
     }
 }
 
-/// The event for a state that was left.
-pub fn state_rescued(lock: crate::lease::LockName, run: Option<u64>, kept: Kept, fleeting: bool) -> Event {
+/// A state that waits to be pushed, and the locks that say so.
+struct Marked<'a> {
+    rescued: &'a Rescued,
+    needs: Vec<&'a Need>,
+}
+
+impl Marked<'_> {
+    fn is_of(&self, other: &Rescued) -> bool {
+        (&self.rescued.session, &self.rescued.path) == (&other.session, &other.path)
+    }
+}
+
+/// The event for a state that was left by a run under `locks`.
+pub fn state_rescued(locks: Vec<LockName>, run: Option<u64>, kept: Kept, fleeting: bool) -> Event {
     Event::StateRescued {
-        lock,
+        locks,
         run,
         path: kept.path.to_string_lossy().into_owned(),
         trouble: kept.trouble,

@@ -1,27 +1,29 @@
 //! Starting a child: whether it may be, with which streams, and who carries its output.
 
+use std::ffi::OsString;
 use std::io::{self, PipeReader};
+use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::attend::{ORPHANED, Scene, Step};
+use super::attend::{Output, Scene, Step};
 use super::stop::{Happening, Why};
 use super::verdict::cancelled;
 use crate::child::{
-    Arrival, InterruptSeen, Marker, Pumps, Running, Sentinel, Sink, Spec, Stderr, Stdin, Stdout, Target,
+    InterruptSeen, Marker, Nowhere, Pumps, Running, Sentinel, Sink, Spec, Stderr, Stdin, Stdout, Target,
     Terminal, same_open_file,
 };
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::report::Stream;
-use crate::report::event::{Event, Level, SignalAction};
+use crate::report::event::{Event, Level};
 
 impl Scene<'_> {
     /// Whether the credentials that the child will use last as long as the user asks for. The wait
     /// for the lock may have used them up.
     pub(super) async fn credentials_suffice(&mut self) -> Result<(), Error> {
         if let Some(why) = self.credentials.shortfall(&self.clock).await {
-            return Err(Error::Credentials(format!("lock {}: {why}; nothing more was started", self.name)));
+            return Err(Error::Credentials(format!("{}: {why}; nothing more was started", self.named)));
         }
         let now = self.clock.now();
         self.stop.note(Happening::Credentials(self.credentials.stop_at(now)), now.mono);
@@ -52,37 +54,26 @@ impl Scene<'_> {
     /// Whether a child may be started now: nobody wants us to stop, and the lease is good.
     pub(super) fn may_start(&mut self) -> Result<(), Error> {
         while let Ok(arrival) = self.arrivals.try_recv() {
-            match arrival {
-                Arrival::Stop(arrived) => {
-                    let action = SignalAction::Cancelled;
-                    self.emit(Event::Signal { name: arrived.name, action });
-                    return Err(cancelled(arrived.name));
-                }
-                Arrival::Orphaned => {
-                    self.emit(Event::say(Level::Warn, ORPHANED));
-                    return Err(cancelled("SIGHUP"));
-                }
-                Arrival::Child => {}
-            }
+            self.heed(arrival)?;
         }
-        while let Some(update) = self.hold.as_mut().and_then(|hold| hold.lock.pending_update()) {
-            if let Some(happening) = self.learn(update) {
+        while let Some((index, update)) = self.keys.pending_update() {
+            if let Some(happening) = self.keys.learn(index, update) {
                 self.stop.note(happening, self.clock.mono());
             }
         }
         let now = self.clock.mono();
         self.stop.note(Happening::Tick, now);
-        let late = self.hold.as_ref().is_some_and(|hold| now >= hold.tenure.deadlines().stop);
+        let late = self.keys.deadlines().is_some_and(|deadlines| now >= deadlines.stop);
         match self.stop.reason() {
             Some(Why::Signal(name)) => Err(cancelled(name)),
-            Some(Why::Deadline) => Err(Error::NotAcquired(format!(
-                "lock {}: the run's --deadline came before the command was started",
-                self.name
+            Some(Why::Deadline) => Err(Error::Deadline(format!(
+                "{}: the run's --deadline has come; nothing more was started",
+                self.named
             ))),
             Some(Why::Expiry) => Err(Error::Credentials(format!(
-                "lock {}: the command's AWS credentials are too near to their end (--stop-before-expiry); nothing more \
-                 was started",
-                self.name
+                "{}: the command's AWS credentials are too near to their end (--stop-before-expiry); nothing more was \
+                 started",
+                self.named
             ))),
             Some(_) => Err(self.lost_before_start()),
             None if late => Err(self.lost_before_start()),
@@ -91,31 +82,41 @@ impl Scene<'_> {
     }
 
     pub(super) fn lost_before_start(&self) -> Error {
-        Error::Lost(format!(
-            "lock {}: the lease was lost or at risk before the command could be started; nothing was run",
-            self.name
-        ))
+        Error::Lost(format!("{}: the lease was lost or at risk; nothing more was started", self.named))
     }
 
     pub(super) fn spec(&self, step: &Step, on_terminal: bool) -> Spec {
         let text = self.outlet.is_text();
         let stdout_is_terminal = rustix::termios::isatty(rustix::stdio::stdout());
         let stderr_is_terminal = rustix::termios::isatty(rustix::stdio::stderr());
-        let stdout = if on_terminal && stdout_is_terminal { Stdout::Inherit } else { Stdout::Piped };
+        let passes = matches!(step.output, Output::Passed | Output::Counted(_));
+        let stdout =
+            if on_terminal && stdout_is_terminal && passes { Stdout::Inherit } else { Stdout::Piped };
         let one = same_open_file(rustix::stdio::stdout(), rustix::stdio::stderr());
-        let stderr = if on_terminal && stderr_is_terminal {
+        // Through one pipe the two keep their order; what is not shown has none to keep.
+        let both_shown = !matches!(step.output, Output::Dropped | Output::Kept(_));
+        let together = text && both_shown && (one || !step.interactive) && stdout == Stdout::Piped;
+        let stderr = if on_terminal && stderr_is_terminal && !(together && one) {
             Stderr::Inherit
-        } else if text && (one || !step.interactive) && stdout == Stdout::Piped {
+        } else if together {
             Stderr::WithStdout
         } else {
             Stderr::Piped
         };
         // In the background it would stop as soon as it reads.
         let unreadable = !on_terminal && Terminal::is_controlling(rustix::stdio::stdin());
-        let stdin = if step.interactive && text && !unreadable { Stdin::Inherit } else { Stdin::Null };
+        let stdin = match &self.feed {
+            Some(file) => Stdin::File(Arc::clone(file)),
+            None if step.interactive && text && !unreadable => Stdin::Inherit,
+            None => Stdin::Null,
+        };
         let mut env = self.env.clone();
-        if !on_terminal {
+        if !on_terminal || step.automated {
             env.push(("TF_IN_AUTOMATION".into(), "1".into()));
+        }
+        if matches!(step.output, Output::Kept(_)) {
+            // Meant for the user's commands; this one is ours.
+            env.extend(["TF_CLI_ARGS", "TF_CLI_ARGS_show"].map(|name| (name.into(), OsString::new())));
         }
         Spec {
             program: step.program.clone(),
@@ -140,12 +141,20 @@ impl Scene<'_> {
         let mut pumps = Pumps::new();
         let out = self.stdout_of(step);
         let merged = spec.stderr == Stderr::WithStdout;
-        for (reader, stream) in [(stdout, out), (stderr, Stream::Stderr)] {
+        for (reader, stream, is_stdout) in [(stdout, out, true), (stderr, Stream::Stderr, false)] {
             if let Some(reader) = reader {
+                let sink: Box<dyn Sink> = match &step.output {
+                    Output::Counted(tally) | Output::Piped(tally) if is_stdout => {
+                        tally.of(self.outlet.sink(stream))
+                    }
+                    Output::Kept(kept) if is_stdout => kept.sink(),
+                    Output::Dropped if is_stdout => Box::new(Nowhere),
+                    _ => self.outlet.sink(stream),
+                };
                 // Terraform says it on stdout; a diagnostic on stderr may quote anything.
                 let sink: Box<dyn Sink> = match stream {
-                    Stream::Stderr if !merged && step.interactive => self.outlet.sink(stream),
-                    _ => Box::new(Marker::new(self.outlet.sink(stream), seen.clone())),
+                    Stream::Stderr if !merged && step.interactive => sink,
+                    _ => Box::new(Marker::new(sink, seen.clone())),
                 };
                 let what = if merged { "output" } else { stream.name() };
                 pumps.add(reader, sink).map_err(|error| {

@@ -36,8 +36,8 @@ impl Scene<'_> {
                 return;
             }
             let text = format!(
-                "{} of the command's processes cannot be killed; lock {} is kept until they are gone",
-                swept.survivors, self.name
+                "{} of the command's processes cannot be killed; {} is kept until they are gone",
+                swept.survivors, self.named
             );
             self.emit(Event::say(Level::Error, text));
         }
@@ -45,10 +45,9 @@ impl Scene<'_> {
 
     /// What the child leaves behind, and not what is our own.
     pub(super) fn leftovers(&self, running: &Running) -> Leftovers {
-        let guardian: Vec<Pid> = self.guardian.as_ref().and_then(Guardian::pid).into_iter().collect();
+        let guardian: Vec<Pid> = self.keys.guardian.as_ref().and_then(Guardian::pid).into_iter().collect();
         // Under an ancestor's lock we carry its session ourselves, which tells nobody apart; what
         // moves into our group there is in the ancestor's child, and swept with it.
-        let session = self.env.iter().find(|(name, _)| name == "TFGUARD_SESSION");
-        Leftovers::of(running.pgid(), &guardian, session.and_then(|(_, value)| value.to_str()))
+        Leftovers::of(running.pgid(), &guardian, self.session)
     }
 }

@@ -1,57 +1,54 @@
-//! A whole run, from asking for the lock to its release.
+//! A whole run, from asking for the locks to their release.
 
 use std::ffi::OsString;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::acquire::Waiting;
-use super::attend::{Hold, Scene};
+use super::attend::Scene;
 use super::chronicle::Chronicle;
 use super::course;
 use super::custody::{Custodian, Custody, Footing};
-use super::depart;
+use super::keyring::{Keyring, named};
 use super::stop::{Happening, Limits, Stop};
 use super::verdict::Verdict;
-use crate::child::{Arrival, HoldTheLine, Pumps, become_subreaper};
+use crate::child::{Arrival, Pumps, become_subreaper};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::{Demands, Outlook, Watch};
 use crate::error::Error;
-use crate::guardian::{Guardian, Setting, Token};
+use crate::guardian::{Setting, Token};
 use crate::lease::session::Wait;
 use crate::lease::transition::{Candidate, Ending};
-use crate::lease::{Instant, Last, Legacy, LockName};
-use crate::lock;
+use crate::lease::{Instant, Last, LockName};
 use crate::report::Outlet;
 use crate::report::Reporter;
-use crate::report::event::{Event, Level};
+use crate::report::event::{Event, Level, Served};
 use crate::state_lock::Care;
-use crate::store::Store;
 
-pub use super::attend::Step;
+pub use super::acquire::Need;
+pub use super::attend::{Output, Step};
 pub use super::course::{Course, Work};
+pub use super::drift::Drift;
+pub use super::pipeline::Pipeline;
+pub use super::restore::Restore;
 
 /// Everything that a run is made of.
 pub struct Plan {
-    /// The lock.
-    pub name: LockName,
-    /// Where it lives.
-    pub store: Arc<dyn Store>,
-    /// The options that name lock and store, for advice.
-    pub options: String,
-    /// Who asks for it, and how.
+    /// The locks, one at least, in the order in which they are taken.
+    pub needs: Vec<Need>,
+    /// Who asks for them, and how.
     pub candidate: Candidate,
-    /// How long to wait for it.
+    /// How long to wait for all of them together.
     pub wait: Wait,
     /// When to stop.
     pub limits: Limits,
     /// The credentials that the commands will use, and what is asked of them.
     pub credentials: (Demands, Outlook),
-    /// What is done under it.
+    /// What is done under them.
     pub course: Course,
-    /// The lock is held by our ancestor: run under it.
-    pub inherited: Option<Footing>,
+    /// The sessions of the tfguards around us, outermost first.
+    pub around: Vec<String>,
     /// What is done for the state besides.
     pub custody: Custody,
     /// When tfguard was started.
@@ -66,16 +63,33 @@ pub struct Plan {
     pub token: Token,
 }
 
+impl Plan {
+    /// The locks, for people: `lock a`, or `locks a, b`.
+    pub fn named(&self) -> String {
+        named(&self.names().collect::<Vec<_>>())
+    }
+
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &LockName> {
+        self.needs.iter().map(|need| &need.name)
+    }
+
+    /// Whether all of them are our ancestor's.
+    pub fn inherits_all(&self) -> bool {
+        self.needs.iter().all(|need| need.inherited.is_some())
+    }
+}
+
 /// What a run came to, for the summary and the process's end.
 #[derive(Debug)]
 pub struct Report {
     /// The child's end or the error that came instead.
     pub result: Result<Verdict, Error>,
-    /// The fencing token, when the lock was ours.
-    pub generation: Option<u64>,
-    /// How long we waited for the lock.
+    /// What became of the locks that we came to ask for.
+    pub locks: Vec<Served>,
+    /// How long we waited for the locks.
     pub waited: Duration,
-    /// How long we held it.
+    /// How long we held all of them.
     pub held: Option<Duration>,
     /// The child's last output, which may be on its way to a slow reader still.
     pub pumps: Option<Pumps>,
@@ -86,7 +100,7 @@ pub struct Report {
 impl Report {
     /// Nothing was run and nothing was held.
     pub fn failed(error: Error, waited: Duration) -> Self {
-        Self { result: Err(error), generation: None, waited, held: None, pumps: None, arrivals: None }
+        Self { result: Err(error), locks: Vec::new(), waited, held: None, pumps: None, arrivals: None }
     }
 
     /// Our own exit code.
@@ -106,7 +120,7 @@ impl Report {
 fn word(result: &Result<Verdict, Error>) -> &'static str {
     match result {
         Ok(verdict) => verdict.outcome,
-        Err(Error::Cancelled { .. }) => "cancelled",
+        Err(Error::Cancelled { .. } | Error::Deadline(_)) => "cancelled",
         Err(Error::Lost(_)) => "lost",
         Err(Error::NotAcquired(_)) => "not_acquired",
         Err(Error::Refused(_)) => "refused",
@@ -114,7 +128,7 @@ fn word(result: &Result<Verdict, Error>) -> &'static str {
     }
 }
 
-/// Runs `plan`. The lock is released, or known to be out of reach, when this returns.
+/// Runs `plan`. The locks are released, or known to be out of reach, when this returns.
 pub async fn run(
     plan: &Plan,
     mut arrivals: UnboundedReceiver<Arrival>,
@@ -126,55 +140,51 @@ pub async fn run(
         let text = format!("the system does not let us adopt what the command leaves behind: {error}");
         reporter.emit(Event::say(Level::Warn, text));
     }
-    let (hold, previous, footing) = match plan.inherited.clone() {
-        Some(footing) => (None, None, footing),
-        None => match acquire(plan, &mut arrivals, clock, reporter).await {
-            Ok((hold, previous, legacy)) => {
-                let own = hold.tenure.own.clone();
-                (Some(hold), previous, Footing { own, legacy })
-            }
-            Err(error) => {
-                return Report::failed(error, clock.mono().since(plan.started));
-            }
-        },
+    let mut keys = Keyring::new(clock, reporter);
+    let waiting = Waiting { plan, clock, reporter, since: clock.mono() };
+    let found = match waiting.acquire(&mut keys, &mut arrivals).await {
+        Ok(found) => found,
+        Err(error) => {
+            // All or nothing.
+            let (ending, waited) = (Ending::NOTHING_RAN, clock.mono().since(plan.started));
+            let released = keys.release(&ending).await;
+            keys.close();
+            let (locks, began) = (served(plan, &[], &keys), clock.now().wall);
+            let report = Report { locks, ..Report::failed(error, waited) };
+            let (identity, result) = (&plan.candidate.identity, report.outcome());
+            let chronicle =
+                Chronicle { identity, began, waited, result, ending: &ending, counts: None, reporter };
+            write_down(&chronicle, &keys, &released).await;
+            return report;
+        }
     };
-    let generation = footing.own.generation;
     let acquired_at = clock.mono();
     let waited = acquired_at.since(plan.started);
-    reporter.emit(Event::LockAcquired {
-        lock: plan.name.clone(),
-        session: plan.candidate.session.clone(),
-        store: plan.store.describe(),
-        generation,
-        waited,
-        mode: plan.candidate.mode,
-        inherited: plan.inherited.is_some(),
-    });
-    // From here on a stopped supervisor would lose its lease while its child goes on.
-    let _line = HoldTheLine::new();
+    keys.hold_the_line();
     let mut stop = Stop::new(plan.limits);
-    if let Some(hold) = &hold {
-        stop.note(Happening::Lease(hold.tenure.deadlines()), acquired_at);
+    if let Some(deadlines) = keys.deadlines() {
+        stop.note(Happening::Lease(deadlines), acquired_at);
     }
     let (demands, outlook) = plan.credentials.clone();
-    let guardian = hold.as_ref().and_then(|hold| post(plan, hold, reporter));
+    let footings: Vec<Footing> = found.iter().map(|found| found.footing.clone()).collect();
+    let previous: Vec<Last> = found.into_iter().filter_map(|found| found.previous).collect();
     let mut scene = Scene {
-        name: &plan.name,
-        store: plan.store.clone(),
-        hold,
+        named: plan.named(),
+        keys,
+        session: (!plan.inherits_all()).then_some(plan.candidate.session.as_str()),
         stop,
         arrivals,
         clock,
         reporter,
         outlet,
-        env: environment(plan, generation),
-        guardian,
+        env: environment(plan, &footings),
         token: &plan.token,
+        feed: None,
         credentials: Watch::new(demands, outlook),
     };
     let from = clock.now().wall;
-    let custodian = Custodian { plan, footing: &footing, clock, reporter };
-    let (result, pumps) = course::follow(plan, previous.as_ref(), &mut scene, &custodian).await;
+    let custodian = Custodian { plan, footings: &footings, clock, reporter };
+    let (result, pumps) = course::follow(plan, &previous, &mut scene, &custodian).await;
     if let (Some(care), Ok(verdict)) = (&plan.state, &result)
         && care.may_have_left(verdict.ending.exit_code)
         && let Some(event) = care.after_own(from, clock.now().wall).await
@@ -185,92 +195,63 @@ pub async fn run(
         Ok(verdict) => verdict.ending.clone(),
         Err(_) => Ending::NOTHING_RAN,
     };
-    if let Some(hold) = &mut scene.hold {
-        let leave = depart::Leave { name: &plan.name, options: &plan.options, acquired_at, clock, reporter };
-        if leave.release(&mut hold.lock, ending.clone(), &hold.tenure).await {
-            let held = clock.mono().since(acquired_at);
-            custodian.mark(ending.rescued.as_deref()).await;
-            let chronicle = Chronicle {
-                identity: &plan.candidate.identity,
-                began: from,
-                waited,
-                result: word(&result),
-                ending: &ending,
-                counts: None,
-                reporter,
-            };
-            let (store, own) = (plan.store.as_ref(), &hold.tenure.own);
-            chronicle.write(store, &plan.name, own, hold.lost.as_ref(), held).await;
-        }
+    let released = scene.keys.release(&ending).await;
+    for need in &released {
+        custodian.mark(*need, ending.rescued.as_deref()).await;
     }
-    if let Some(guardian) = scene.guardian.take() {
-        if scene.hold.is_some() {
-            guardian.dismiss();
-        } else {
-            // Nobody here can release any more. Left without a word, it takes over.
-            drop(guardian);
-        }
-    }
-    let held = plan.inherited.is_none().then(|| clock.mono().since(acquired_at));
-    let arrivals = Some(scene.arrivals);
-    Report { result, generation: Some(generation), waited, held, pumps, arrivals }
-}
-
-async fn acquire(
-    plan: &Plan,
-    arrivals: &mut UnboundedReceiver<Arrival>,
-    clock: SystemClock,
-    reporter: &Reporter,
-) -> Result<(Hold, Option<Last>, Legacy), Error> {
-    let store = plan.store.describe();
-    let mut lock = lock::start(
-        plan.candidate.clone(),
-        plan.wait,
-        plan.name.clone(),
-        plan.store.clone(),
-        clock,
-        plan.seed,
-    );
-    let waiting = Waiting {
-        name: &plan.name,
-        session: &plan.candidate.session,
-        store: &store,
-        options: &plan.options,
-        clock,
+    let chronicle = Chronicle {
+        identity: &plan.candidate.identity,
+        began: from,
+        waited,
+        result: word(&result),
+        ending: &ending,
+        counts: result.as_ref().ok().and_then(|verdict| verdict.counts),
         reporter,
-        started: plan.started,
-        deadline: plan.limits.deadline,
-        wait: plan.wait,
     };
-    let (tenure, previous, legacy) = waiting.acquire(&mut lock, arrivals).await?;
-    Ok((Hold { lock, tenure, trouble: None, lost: None, revived: 0 }, previous, legacy))
+    write_down(&chronicle, &scene.keys, &released).await;
+    scene.keys.close();
+    let held = scene.keys.any().then(|| clock.mono().since(acquired_at));
+    let locks = served(plan, &footings, &scene.keys);
+    Report { result, locks, waited, held, pumps, arrivals: Some(scene.arrivals) }
 }
 
-/// Posts the guardian. A run without one is a run all the same, and says so.
-fn post(plan: &Plan, hold: &Hold, reporter: &Reporter) -> Option<Guardian> {
-    let setting = plan.guardian.clone()?;
-    match Guardian::post(setting, &hold.tenure, &plan.token) {
-        Ok(guardian) => Some(guardian),
-        Err(error) => {
-            let text = format!(
-                "no guardian could be started ({error}): if tfguard itself is killed, lock {} stays until its lease ends",
-                plan.name
-            );
-            reporter.emit(Event::say(Level::Warn, text));
-            None
-        }
+/// Writes the run down in the history of every lock that it held and is out of.
+async fn write_down(chronicle: &Chronicle<'_>, keys: &Keyring<'_>, released: &[usize]) {
+    for hold in keys.holds.iter().filter(|hold| released.contains(&hold.need)) {
+        let held = hold.held.unwrap_or_default();
+        chronicle.write(hold.store.as_ref(), &hold.name, &hold.tenure.own, hold.lost.as_ref(), held).await;
     }
 }
 
-fn environment(plan: &Plan, generation: u64) -> Vec<(OsString, OsString)> {
-    if plan.inherited.is_some() {
+/// What became of each lock. Without `footings` not all of them were ours: those that were are in
+/// `keys`.
+fn served(plan: &Plan, footings: &[Footing], keys: &Keyring<'_>) -> Vec<Served> {
+    let one = |(place, need): (usize, &Need)| {
+        let hold = keys.holds.iter().find(|hold| hold.need == place);
+        let own = footings.get(place).map(|footing| &footing.own).or(hold.map(|hold| &hold.tenure.own));
+        Served {
+            lock: need.name.clone(),
+            generation: own.map(|own| own.generation),
+            held: hold.and_then(|hold| hold.held),
+        }
+    };
+    plan.needs.iter().enumerate().map(one).collect()
+}
+
+fn environment(plan: &Plan, footings: &[Footing]) -> Vec<(OsString, OsString)> {
+    if plan.inherits_all() {
         // What the ancestor set is true for our child as well.
         return Vec::new();
     }
+    let names: Vec<&str> = plan.names().map(LockName::as_str).collect();
+    let generations: Vec<String> =
+        footings.iter().map(|footing| footing.own.generation.to_string()).collect();
+    let mut sessions = plan.around.clone();
+    sessions.push(plan.candidate.session.clone());
     vec![
         ("TFGUARD".into(), "1".into()),
-        ("TFGUARD_LOCK_NAME".into(), plan.name.as_str().into()),
-        ("TFGUARD_GENERATION".into(), generation.to_string().into()),
-        ("TFGUARD_SESSION".into(), plan.candidate.session.clone().into()),
+        ("TFGUARD_LOCK_NAME".into(), names.join(",").into()),
+        ("TFGUARD_GENERATION".into(), generations.join(",").into()),
+        ("TFGUARD_SESSION".into(), sessions.join(",").into()),
     ]
 }

@@ -1,18 +1,18 @@
-//! What the lock's task tells, and what it means for the child.
+//! What the tasks of the locks tell, and what it means for the child.
 
-use super::attend::Scene;
+use super::keyring::Keyring;
 use super::stop::Happening;
 use crate::escape;
+use crate::lease::Instant;
 use crate::lease::session::{Loss, Notice};
-use crate::lease::{Instant, Tenure};
 use crate::lock::{self, Update};
 use crate::report::event::{Event, Level};
 
-impl Scene<'_> {
-    /// What an update of the lock means for the child, after it was told to people.
-    pub(super) fn learn(&mut self, update: Update) -> Option<Happening> {
-        let hold = self.hold.as_mut()?;
-        let lock = self.name.clone();
+impl Keyring<'_> {
+    /// What an update of a lock means for the child, after it was told to people.
+    pub(super) fn learn(&mut self, index: usize, update: Update) -> Option<Happening> {
+        let hold = self.holds.get_mut(index)?;
+        let lock = hold.name.clone();
         match update {
             Update::Trouble(error) => {
                 hold.trouble = Some(error.to_string());
@@ -21,11 +21,11 @@ impl Scene<'_> {
                 None
             }
             Update::Notice(notice, tenure) => {
-                let deadlines = tenure.as_ref().map(|tenure| tenure.deadlines());
                 if let Some(tenure) = tenure {
                     if let Some(guardian) = &mut self.guardian {
-                        guardian.renewed(&tenure);
+                        guardian.renewed(index, &tenure);
                     }
+                    hold.risk_told &= self.clock.mono() >= tenure.deadlines().warn;
                     hold.tenure = *tenure;
                 }
                 match notice {
@@ -44,42 +44,51 @@ impl Scene<'_> {
                     }
                     Notice::Waiting { .. } | Notice::GrantMissed | Notice::Acquired { .. } => {}
                 }
-                deadlines.map(Happening::Lease)
+                self.deadlines().map(Happening::Lease)
             }
             // Only a release or a leave ends a session that holds, and neither was asked for.
             Update::Finished(..) => None,
         }
     }
 
-    /// The task that sends the heartbeats has died, which is a bug: another one goes on from what
-    /// is known. When that happens again and again the deadlines see to the child.
-    pub(super) fn revive(&mut self) {
+    /// The task that sends a lock's heartbeats has died, which is a bug: another one goes on from
+    /// what is known. When that happens again and again the deadlines see to the child.
+    pub(super) fn revive(&mut self, index: usize) {
         const MOST: u32 = 3;
-        let Some(hold) = &mut self.hold else { return };
+        let clock = self.clock;
+        let Some(hold) = self.holds.get_mut(index) else { return };
         hold.revived += 1;
-        let text = "the task that keeps it alive has died; this is a bug in tfguard, please report it";
-        if hold.revived <= MOST {
-            let (name, store) = (self.name.clone(), self.store.clone());
-            hold.lock = lock::resume(hold.tenure.clone(), name, store, self.clock, crate::session::seed());
-        } else {
-            self.hold = None;
-        }
-        self.emit(Event::say(Level::Error, format!("lock {}: {text}", self.name)));
+        hold.lock = (hold.revived <= MOST).then(|| {
+            let (tenure, name, store) = (hold.tenure.clone(), hold.name.clone(), hold.store.clone());
+            lock::resume(tenure, name, store, clock, crate::session::seed())
+        });
+        let text = format!(
+            "lock {}: the task that keeps it alive has died; this is a bug in tfguard, please report it",
+            hold.name
+        );
+        self.emit(Event::say(Level::Error, text));
     }
 
-    pub(super) fn at_risk(&self, now: Instant) {
-        let Some(hold) = &self.hold else { return };
-        let Tenure { own: _, base } = hold.tenure;
-        self.emit(Event::LockAtRisk {
-            lock: self.name.clone(),
-            silent: now.since(base),
-            stop_in: hold.tenure.deadlines().stop.since(now),
-            cause: hold.trouble.clone(),
-        });
+    /// Tells of every lock whose heartbeat is late, once until the next one.
+    pub(super) fn tell_risks(&mut self, now: Instant) {
+        let mut told = Vec::new();
+        for hold in self.holds.iter_mut().filter(|hold| !hold.risk_told && hold.lost.is_none()) {
+            let deadlines = hold.tenure.deadlines();
+            if now >= deadlines.warn {
+                hold.risk_told = true;
+                told.push(Event::LockAtRisk {
+                    lock: hold.name.clone(),
+                    silent: now.since(hold.tenure.base),
+                    stop_in: deadlines.stop.since(now),
+                    cause: hold.trouble.clone(),
+                });
+            }
+        }
+        told.into_iter().for_each(|event| self.emit(event));
     }
 }
 
-pub(super) fn cause_of(loss: &Loss) -> String {
+fn cause_of(loss: &Loss) -> String {
     match loss {
         Loss::Gone => {
             "our entry has gone from its record: someone took it over, or the record was deleted".to_owned()

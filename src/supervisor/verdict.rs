@@ -2,8 +2,8 @@
 
 use super::stop::{Stop, Why};
 use crate::error::{Error, exit};
-use crate::lease::Outcome;
 use crate::lease::transition::Ending;
+use crate::lease::{Counts, Outcome};
 use crate::report::event::Ended;
 
 /// The end of a run under the lock.
@@ -15,6 +15,16 @@ pub struct Verdict {
     pub outcome: &'static str,
     /// What the record is told.
     pub ending: Ending,
+    /// What Terraform said that it changes.
+    pub counts: Option<Counts>,
+    /// What the run says on stdout as its answer, once the lock is free.
+    pub answer: Vec<u8>,
+}
+
+impl Verdict {
+    pub(super) fn new(exit_code: u8, outcome: &'static str, ending: Ending) -> Self {
+        Self { exit_code, outcome, ending, counts: None, answer: Vec::new() }
+    }
 }
 
 /// The requested child ran and ended.
@@ -28,14 +38,19 @@ pub(super) fn of_child(ended: Ended, stop: &Stop) -> Verdict {
     };
     let ending = Ending::new(outcome, exit_code);
     if stop.lease_failed() && code != 0 {
-        return Verdict { exit_code: exit::LOST, outcome: "lost", ending };
+        return Verdict::new(exit::LOST, "lost", ending);
     }
     let outcome = match (code, stop.reason()) {
         (0, _) => "succeeded",
         (_, Some(Why::Signal(_) | Why::Deadline | Why::Expiry)) => "cancelled",
         _ => "failed",
     };
-    Verdict { exit_code: code, outcome, ending }
+    Verdict::new(code, outcome, ending)
+}
+
+/// Somebody said no to the plan: 1, as with Terraform's own question.
+pub(super) fn declined() -> Verdict {
+    Verdict::new(1, "declined", Ending::new(Outcome::Released, Some(1)))
 }
 
 /// The exit code that stands for a child's end: its own, or 128 + n for signal n.

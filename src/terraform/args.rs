@@ -4,6 +4,7 @@
 use std::ffi::{OsStr, OsString};
 
 use super::flags::{Piece, Value, flags, pieces};
+use super::version::{Feature, Version};
 
 /// The Terraform commands that tfguard runs itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,30 +31,35 @@ impl Command {
     }
 }
 
-/// The version of a Terraform, as far as it decides anything here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version {
-    /// The first number.
-    pub major: u32,
-    /// The second number.
-    pub minor: u32,
+/// A flag of ours, which is added where the user gave none of that name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Added {
+    name: String,
+    value: Option<OsString>,
 }
 
-impl Version {
-    /// The first version whose `init` takes `-json`.
-    pub const INIT_JSON: Self = Self { major: 1, minor: 9 };
+impl Added {
+    /// A flag as it is written behind its dash: `refresh-only`, `input=false`.
+    pub fn switch(written: &str) -> Self {
+        match written.split_once('=') {
+            Some((name, value)) => Self::value(name, OsStr::new(value)),
+            None => Self { name: written.to_owned(), value: None },
+        }
+    }
 
-    /// Reads the version out of what `terraform version` prints: its first line
-    /// (`Terraform v1.11.4`, `OpenTofu v1.9.0`), or the document of `-json`.
-    pub fn parse(printed: &str) -> Option<Self> {
-        let json = serde_json::from_str::<serde_json::Value>(printed).ok();
-        let text = json.as_ref().and_then(|json| json.get("terraform_version")?.as_str());
-        let number = match text {
-            Some(text) => text,
-            None => printed.lines().next()?.split_whitespace().nth(1)?,
-        };
-        let mut numbers = number.trim_start_matches('v').split('.');
-        Some(Self { major: numbers.next()?.parse().ok()?, minor: numbers.next()?.parse().ok()? })
+    /// A flag with a value.
+    pub fn value(name: &str, value: &OsStr) -> Self {
+        Self { name: name.to_owned(), value: Some(value.to_owned()) }
+    }
+
+    fn written(&self) -> OsString {
+        let mut written = OsString::from("-");
+        written.push(&self.name);
+        if let Some(value) = &self.value {
+            written.push("=");
+            written.push(value);
+        }
+        written
     }
 }
 
@@ -66,8 +72,11 @@ pub struct Situation<'a> {
     pub json: bool,
     /// The lock is shared: plans under it would collide on Terraform's own lock.
     pub shared: bool,
-    /// The version of Terraform, where it is known.
+    /// The version of Terraform, where it is known. Where it is not, it is taken for one that has
+    /// what all but the oldest have.
     pub version: Option<Version>,
+    /// What else is added.
+    pub added: &'a [Added],
     /// The arguments that Terraform takes from its environment, see [`ambient`]. They count as
     /// given by the user.
     pub ambient: &'a [OsString],
@@ -78,9 +87,11 @@ pub fn build(command: Command, user: &[OsString], situation: Situation<'_>) -> V
     let given = |name: &str| has_flag(user, name) || has_flag(situation.ambient, name);
     let locks = |args: &[OsString]| flags(args).any(|flag| flag.name.starts_with("lock"));
     let mut args = vec![OsString::from(command.as_str())];
-    if (situation.json || !situation.interactive) && !given("input") {
+    let asks_nobody = situation.json || !situation.interactive;
+    if asks_nobody && !given("input") && !situation.added.iter().any(|added| added.name == "input") {
         args.push("-input=false".into());
     }
+    args.extend(situation.added.iter().filter(|added| !given(&added.name)).map(Added::written));
     if situation.json && takes_json(command, situation.version) && !given("json") {
         args.push("-json".into());
     }
@@ -93,8 +104,10 @@ pub fn build(command: Command, user: &[OsString], situation: Situation<'_>) -> V
 
 fn takes_json(command: Command, version: Option<Version>) -> bool {
     match command {
-        Command::Init => version.is_some_and(|version| version >= Version::INIT_JSON),
-        Command::Plan | Command::Apply | Command::Destroy => true,
+        Command::Init => version.is_some_and(|version| version.has(Feature::InitJson)),
+        Command::Plan | Command::Apply | Command::Destroy => {
+            version.is_none_or(|version| version.has(Feature::Json))
+        }
     }
 }
 
@@ -164,6 +177,7 @@ pub(super) fn words(text: &str) -> Vec<OsString> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::version::Product;
     use super::*;
 
     fn os(args: &str) -> Vec<OsString> {
@@ -203,15 +217,41 @@ mod tests {
     }
 
     #[test]
-    fn init_gets_json_from_the_version_that_knows_it() {
-        let with = |version| Situation { json: true, version, ..Situation::default() };
-        for (version, expected) in [
-            (None, "init -input=false"),
-            (Some(Version { major: 1, minor: 8 }), "init -input=false"),
-            (Some(Version { major: 1, minor: 9 }), "init -input=false -json"),
-            (Some(Version { major: 2, minor: 0 }), "init -input=false -json"),
+    fn json_is_asked_of_a_version_that_knows_it() {
+        let with = |number| Situation {
+            json: true,
+            version: Some(Version { product: Product::Terraform, number }),
+            ..Situation::default()
+        };
+        let unknown = Situation { json: true, ..Situation::default() };
+        for (command, situation, expected) in [
+            (Command::Init, unknown, "init -input=false"),
+            (Command::Init, with((1, 8, 5)), "init -input=false"),
+            (Command::Init, with((1, 9, 0)), "init -input=false -json"),
+            (Command::Init, with((2, 0, 0)), "init -input=false -json"),
+            (Command::Plan, unknown, "plan -input=false -json"),
+            (Command::Plan, with((0, 15, 2)), "plan -input=false"),
+            (Command::Apply, with((0, 15, 3)), "apply -input=false -json"),
         ] {
-            assert_eq!(built(Command::Init, "", with(version)), expected);
+            assert_eq!(built(command, "", situation), expected);
+        }
+    }
+
+    #[test]
+    fn what_a_run_of_ours_adds_stands_where_the_user_says_nothing_else() {
+        let added = [
+            Added::switch("input=false"),
+            Added::value("out", OsStr::new("/tmp/p")),
+            Added::switch("detailed-exitcode"),
+        ];
+        let terminal = Situation { interactive: true, added: &added, ..Situation::default() };
+        let ci = Situation { added: &added, ..Situation::default() };
+        for (user, situation, expected) in [
+            ("", terminal, "plan -input=false -out=/tmp/p -detailed-exitcode"),
+            ("-destroy", ci, "plan -input=false -out=/tmp/p -detailed-exitcode -destroy"),
+            ("-out mine -input=true", ci, "plan -detailed-exitcode -out mine -input=true"),
+        ] {
+            assert_eq!(built(Command::Plan, user, situation), expected);
         }
     }
 
@@ -272,15 +312,5 @@ mod tests {
         ] {
             assert_eq!(plan_out(&os(user), &os(ambient)), file.map(OsString::from), "{ambient} {user}");
         }
-    }
-
-    #[test]
-    fn versions_are_read_from_either_form() {
-        let version = |major, minor| Some(Version { major, minor });
-        assert_eq!(Version::parse("Terraform v1.11.4\non linux_amd64\n"), version(1, 11));
-        assert_eq!(Version::parse("OpenTofu v1.9.0-rc1\n"), version(1, 9));
-        assert_eq!(Version::parse("{\"terraform_version\": \"1.8.5\"}"), version(1, 8));
-        assert_eq!(Version::parse("nonsense"), None);
-        assert_eq!(Version::parse(""), None);
     }
 }

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use hcl_edit::Span;
+use hcl_edit::expr::Expression;
 use hcl_edit::structure::{Block, Body};
 use serde_json::{Map, Value};
 
@@ -18,6 +19,8 @@ pub(super) struct Configuration {
     pub(super) backend: Option<Written>,
     /// Something refers to a provider, a module or a backend.
     pub(super) refers_outside: bool,
+    /// The variables that no plan keeps the value of.
+    pub(super) ephemeral_variables: Vec<String>,
     /// The first file that could not be read, and why.
     pub(super) unreadable: Option<String>,
 }
@@ -119,8 +122,8 @@ impl Configuration {
                 for inner in block.body.blocks() {
                     let written = |kind: &str| Written {
                         kind: kind.to_owned(),
-                        settings: settings(&inner.body, line),
-                        origin: line(inner.span().map_or(0, |span| span.start)),
+                        settings: settings(&inner.body, &|offset| block_in(&line(offset))),
+                        origin: block_in(&line(inner.span().map_or(0, |span| span.start))),
                     };
                     match inner.ident.as_str() {
                         "backend" => {
@@ -135,6 +138,12 @@ impl Configuration {
             }
             "module" | "provider" => self.refers_outside = true,
             "resource" | "data" | "ephemeral" | "action" => self.typed(label().unwrap_or_default()),
+            "variable" => {
+                let value = block.body.get_attribute("ephemeral").map(|attribute| &attribute.value);
+                if value.and_then(Expression::as_bool) == Some(true) {
+                    self.ephemeral_variables.extend(label().map(str::to_owned));
+                }
+            }
             "check" => block.body.blocks().for_each(|inner| self.block(inner, line)),
             _ => {}
         }
@@ -144,8 +153,11 @@ impl Configuration {
         for terraform in root.get("terraform").into_iter().flat_map(objects) {
             let written = |kind: &str, value: &Value| Written {
                 kind: kind.to_owned(),
-                settings: objects(value).next().map(|object| json_settings(object, file)).unwrap_or_default(),
-                origin: file.to_owned(),
+                settings: objects(value)
+                    .next()
+                    .map(|object| json_settings(object, &block_in(file)))
+                    .unwrap_or_default(),
+                origin: block_in(file),
             };
             for backend in terraform.get("backend").into_iter().flat_map(objects) {
                 backend.iter().for_each(|(kind, value)| self.backend(written(kind, value)));
@@ -160,6 +172,13 @@ impl Configuration {
         for kind in ["resource", "data", "ephemeral", "action"] {
             for types in root.get(kind).into_iter().flat_map(objects) {
                 types.keys().filter(|name| !name.starts_with("//")).for_each(|name| self.typed(name));
+            }
+        }
+        for variables in root.get("variable").into_iter().flat_map(objects) {
+            for (name, settings) in variables {
+                if objects(settings).any(|settings| settings.get("ephemeral") == Some(&Value::Bool(true))) {
+                    self.ephemeral_variables.push(name.clone());
+                }
             }
         }
         for checks in root.get("check").into_iter().flat_map(objects) {
@@ -177,6 +196,11 @@ impl Configuration {
     fn typed(&mut self, name: &str) {
         self.refers_outside |= !name.starts_with("terraform_");
     }
+}
+
+/// For people.
+fn block_in(place: &str) -> String {
+    format!("backend block in {place}")
 }
 
 /// The objects that a JSON value stands for: Terraform takes one, or a list of them.

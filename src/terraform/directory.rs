@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::args::{self, Command};
-use super::backend::{self, Configured, Given, S3, Settings, StateFile};
+use super::backend::{self, Configured, Difference, Given, S3, Saved, Settings, StateFile};
 use super::configuration;
 use crate::error::Error;
 use crate::escape;
@@ -70,6 +70,8 @@ pub struct Directory {
     pub s3: Option<S3>,
     /// The backend that the last `init` set up.
     pub initialised_backend: Option<Configured>,
+    /// What Terraform keeps about that.
+    pub saved: Option<Saved>,
     /// The backend that is written, merged with what `-backend-config` gives.
     pub written_backend: Option<Configured>,
     /// The written backend alone.
@@ -86,6 +88,8 @@ pub struct Directory {
     pub workspace_origin: Option<String>,
     /// The configuration refers to something that `init` would fetch or set up.
     pub refers_outside: bool,
+    /// The variables that no plan keeps the value of.
+    pub ephemeral_variables: Vec<String>,
 }
 
 /// What a command line adds to what a directory says.
@@ -129,10 +133,11 @@ impl Directory {
         let set = |name: &str| env(name).filter(|value| !value.is_empty());
         let data_dir = canonical.join(set("TF_DATA_DIR").unwrap_or_else(|| ".terraform".into()));
         let given = Collected::from(asked, &canonical, env);
-        let (initialised_backend, garbage) = match initialised_backend(&data_dir, &canonical, env) {
+        let (initialised, garbage) = match initialised_backend(&data_dir, &canonical, env) {
             Ok(backend) => (backend, None),
             Err(cause) => (None, Some(cause)),
         };
+        let (initialised_backend, saved) = initialised.unzip();
         let written_alone = written.backend.map(|written| (written.kind, written.settings, written.origin));
         let written_backend = written_alone.clone().map(|(kind, mut settings, origin)| {
             settings.override_with(given.settings.clone());
@@ -156,10 +161,12 @@ impl Directory {
             state_args: given.state_args,
             refers_outside: written.refers_outside,
             initialised_backend,
+            saved,
             written_backend,
             written_alone,
             workspace,
             workspace_origin,
+            ephemeral_variables: written.ephemeral_variables,
             data_dir,
             canonical,
             ..Self::default()
@@ -194,6 +201,25 @@ impl Directory {
 
     fn with(&self, backend: Backend, in_force: Option<&Configured>) -> Self {
         Self { backend, s3: in_force.and_then(Configured::s3), in_force: in_force.cloned(), ..self.clone() }
+    }
+
+    /// What was changed in the written backend since `init`, so that Terraform will refuse to plan or
+    /// apply before another one. Empty where there is nothing, or where that is not sure.
+    pub fn backend_changes(&self) -> Vec<Difference> {
+        match (&self.initialised_backend, &self.saved) {
+            (Some(initialised), Some(saved)) if self.complete => {
+                backend::differences(initialised, saved, self.written_alone.as_ref())
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// What another `init` would change, with what `-backend-config` gives.
+    pub fn init_changes(&self) -> Vec<Difference> {
+        match (&self.initialised_backend, &self.written_backend) {
+            (Some(initialised), Some(written)) if self.complete => backend::between(initialised, written),
+            _ => Vec::new(),
+        }
     }
 
     /// The state file, where the state is on this machine.
@@ -244,7 +270,7 @@ fn initialised_backend(
     data_dir: &Path,
     directory: &Path,
     env: Lookup<'_>,
-) -> Result<Option<Configured>, String> {
+) -> Result<Option<(Configured, Saved)>, String> {
     let path = data_dir.join("terraform.tfstate");
     let shown = path.strip_prefix(directory).unwrap_or(&path).display().to_string();
     let text = match std::fs::read_to_string(&path) {
@@ -265,11 +291,14 @@ fn initialised_backend(
         return Ok(None);
     };
     let kind = kind.to_owned();
+    let origin = format!("backend in {shown}");
+    let hash = backend.get("hash").and_then(Value::as_u64);
+    let saved = Saved { config: backend.get_mut("config").map(Value::take).unwrap_or_default(), hash };
     let mut settings = Settings::default();
-    if let Some(Value::Object(config)) = backend.get_mut("config").map(Value::take) {
-        config.into_iter().for_each(|(name, value)| settings.set(&name, Some(value), &shown));
+    for (name, value) in saved.config.as_object().into_iter().flatten() {
+        settings.set(name, Some(value.clone()), &origin);
     }
-    Ok(Some(Configured::new(&kind, settings, &shown, env)))
+    Ok(Some((Configured::new(&kind, settings, &origin, env), saved)))
 }
 
 /// The selected workspace and where it was said.

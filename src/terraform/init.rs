@@ -22,7 +22,11 @@ pub fn needed(policy: InitPolicy, directory: &Directory) -> bool {
     match policy {
         InitPolicy::Always => true,
         InitPolicy::Never => false,
-        InitPolicy::Auto => !directory.initialised && directory.refers_outside,
+        InitPolicy::Auto => {
+            let backend_is_new =
+                directory.written_backend.is_some() && directory.initialised_backend.is_none();
+            directory.refers_outside && (!directory.initialised || backend_is_new)
+        }
     }
 }
 

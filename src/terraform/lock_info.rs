@@ -40,6 +40,20 @@ impl LockInfo {
         })
     }
 
+    /// Reads the JSON that the `s3` backend keeps, in an item or in an object. `None` where one of
+    /// the fields that decide is missing.
+    pub fn from_json(json: &str) -> Option<Self> {
+        let value: serde_json::Value = serde_json::from_str(json).ok()?;
+        let field = |name: &str| value.get(name)?.as_str().map(str::to_owned);
+        Some(Self {
+            id: field("ID").filter(|id| is_plain(id))?,
+            path: field("Path").unwrap_or_default(),
+            operation: field("Operation").unwrap_or_default(),
+            who: field("Who")?,
+            created: field("Created")?.parse().ok()?,
+        })
+    }
+
     /// Whether the lock was taken by one of `users` (each `user@host`) at a time from `from` to
     /// `to`: by that machine's clock, which is ours.
     pub fn was_taken_by(&self, users: &[String], from: Timestamp, to: Timestamp) -> bool {
@@ -88,6 +102,20 @@ Lock Info:
             assert_eq!(info.who, "root@vm");
             assert_eq!(info.created, "2026-11-21T04:45:36.732646725Z".parse().unwrap());
         }
+    }
+
+    #[test]
+    fn what_the_s3_backend_keeps_is_read() {
+        let json = r#"{"ID":"f6b2ec4e-441f","Operation":"OperationTypeApply","Info":"","Who":"root@vm",
+            "Version":"1.11.4","Created":"2026-11-21T04:45:36.732646725Z","Path":"b/k"}"#;
+        let info = LockInfo::from_json(json).unwrap();
+        assert_eq!(
+            (info.id.as_str(), info.who.as_str(), info.path.as_str()),
+            ("f6b2ec4e-441f", "root@vm", "b/k")
+        );
+        assert_eq!(info.created, "2026-11-21T04:45:36.732646725Z".parse().unwrap());
+        assert_eq!(LockInfo::from_json(&json.replace("f6b2ec4e-441f", "-force x")), None);
+        assert_eq!(LockInfo::from_json("{}"), None);
     }
 
     #[test]

@@ -5,12 +5,15 @@ pub mod args;
 pub mod backend;
 mod configuration;
 pub mod directory;
+pub mod drift;
 pub mod find;
 mod flags;
 pub mod init;
 pub mod invocation;
 pub mod lock_info;
 pub mod redact;
+pub mod stages;
+pub mod version;
 
-pub use args::{Command, Situation, Version};
+pub use args::{Command, Situation};
 pub use directory::{Asked, Backend, Directory};

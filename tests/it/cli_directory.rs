@@ -105,8 +105,21 @@ fn init_is_needed_for_what_comes_from_outside() {
         folder.file(file, text);
         assert_eq!(needed(InitPolicy::Auto, &inspect(&folder)), expected, "{text}");
         folder.file(".terraform/providers/lock", "");
-        assert!(!needed(InitPolicy::Auto, &inspect(&folder)), "{text}");
+        // A backend that was written after that `init` is not set up by it.
+        let new_backend = text.contains("backend");
+        assert_eq!(needed(InitPolicy::Auto, &inspect(&folder)), new_backend, "{text}");
     }
+}
+
+#[test]
+fn what_init_left_and_cannot_be_read_is_told() {
+    let folder = Folder::new("garbage");
+    folder.file("main.tf", "terraform {\n  backend \"s3\" {}\n}\n");
+    folder.file(".terraform/terraform.tfstate", "<<<<<<< HEAD");
+    let Backend::Unreadable(cause) = inspect(&folder).backend else { panic!("it was read") };
+    assert!(cause.starts_with(".terraform/terraform.tfstate, which init writes: "), "{cause}");
+    folder.file(".terraform/terraform.tfstate", "");
+    assert_eq!(inspect(&folder).backend, backend("s3"));
 }
 
 #[test]

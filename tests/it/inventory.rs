@@ -3,9 +3,9 @@
 use std::process::Command;
 
 use tfguard::inventory::{
-    Bucket, BucketPlace, Capacity, DynamoClient, Fact, Fault, S3Client, Table, TimeToLive, Versioning,
+    Bucket, Capacity, DynamoClient, Fact, Fault, S3Client, Table, TimeToLive, Versioning,
 };
-use tfguard::store::Access;
+use tfguard::store::{Access, S3Config};
 
 use super::support::dynamo::{Engine, Shape};
 use super::support::isolated::{block_on, isolated};
@@ -54,7 +54,7 @@ fn buckets_are_told_as_they_are() {
         moto.create("states", "locks");
         let read = |bucket: &str| {
             let place =
-                BucketPlace { bucket: bucket.to_owned(), access: access(&moto.endpoint), path_style: true };
+                S3Config { bucket: bucket.to_owned(), access: access(&moto.endpoint), path_style: true };
             block_on(async {
                 let client = S3Client::connect(&place).await.unwrap();
                 let bucket = Bucket::read(&client, &place.bucket).await;

@@ -9,6 +9,7 @@
     reason = "a test ends by panicking, and looks at real clocks"
 )]
 
+mod backend;
 mod chaos;
 mod child;
 mod cli_directory;
@@ -17,14 +18,21 @@ mod cli_find;
 mod cli_folder;
 mod cli_log_file;
 mod credentials;
+mod doctor;
 mod documents;
+mod drift;
 mod e2e;
 mod guardian;
 mod history;
 mod inventory;
 mod lease_sim;
+mod locks;
+mod provision;
 mod rescue;
+mod run;
+mod runners;
 mod signals;
+mod state;
 mod state_lock;
 mod store_contract;
 mod support;

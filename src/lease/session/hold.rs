@@ -28,12 +28,16 @@ impl Session {
                     return;
                 }
                 let due = base + lease.heartbeat();
-                if now.mono < due {
+                // What it shows of us is older than what we do: the heartbeat that says so comes at
+                // once. It is a heartbeat like any other.
+                let news = self.activity.is_some() && entry.activity != self.activity;
+                if now.mono < due && !news {
                     self.set_timer(due, Next::Decide);
                     return;
                 }
                 let beat = entry.beat + 1;
-                self.send_claim(transition::renew(&record, &own.session, now.wall), beat, now);
+                let next = transition::renew(&record, &own.session, self.activity.as_ref(), now.wall);
+                self.send_claim(next, beat, now);
             }
             _ => {
                 let own = self.beyond_claims(own);

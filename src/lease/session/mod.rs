@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use super::legacy::Legacy;
 use super::observer::Observer;
-use super::record::{Holder, Intervention, Last, Phase, Record, Stamp, Standing};
+use super::record::{Activity, Holder, Intervention, Last, Phase, Record, Stamp, Standing};
 use super::time::{Deadlines, Instant, Now};
 use super::transition::{Candidate, Ending};
 use serde::{Deserialize, Serialize};
@@ -253,6 +253,8 @@ pub struct Session {
     pausing: bool,
     /// The store told of a change while a request was under way.
     changed_meanwhile: bool,
+    /// What the next heartbeat shows of what we do.
+    activity: Option<Activity>,
     conflicts: u32,
     failures: u32,
     failing_since: Option<Instant>,
@@ -281,6 +283,7 @@ impl Session {
             generation: 0,
             pausing: false,
             changed_meanwhile: false,
+            activity: None,
             conflicts: 0,
             failures: 0,
             failing_since: None,
@@ -384,6 +387,16 @@ impl Session {
         if !self.pausing && !matches!(self.intent, Intent::Over | Intent::Leave(_)) {
             self.timer = None;
             self.send_read(now);
+        }
+    }
+
+    /// The run has come to another phase: a heartbeat says so as soon as it can, which is at once
+    /// unless one is under way or failing.
+    pub fn engage(&mut self, activity: Activity, now: Now) {
+        self.activity = Some(activity);
+        let waits_for_heartbeat = matches!(self.timer, Some((_, Next::Decide)));
+        if waits_for_heartbeat && self.in_flight.is_none() && matches!(self.intent, Intent::Hold(_)) {
+            self.decide(now);
         }
     }
 

@@ -80,7 +80,7 @@ impl Session {
             Standing::Holder(own) if own.phase == Phase::Active => {
                 // Ours, and yet no claim of ours explains it: give a sign of life that does.
                 let beat = own.beat + 1;
-                self.send_claim(transition::renew(&record, &session, now.wall), beat, now);
+                self.send_claim(transition::renew(&record, &session, None, now.wall), beat, now);
             }
             Standing::Holder(own) => {
                 self.seek.entered = true;

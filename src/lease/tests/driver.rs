@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::record::{Record, Stamp};
+use super::super::record::{Activity, Record, Stamp};
 use super::super::session::{Answer, Finish, Notice, Output, Params, Request, Session, Wait};
 use super::super::time::{Instant, Now};
 use super::super::transition::Candidate;
@@ -148,6 +148,13 @@ impl Driver {
     /// Lets the clock go on without anything happening.
     pub(super) fn skip(&mut self, seconds: f64) {
         self.millis += (seconds * 1000.0) as u64;
+    }
+
+    /// The run comes to another phase.
+    pub(super) fn engage(&mut self, phase: &str) {
+        let activity = Activity::new(phase, self.now().wall);
+        self.session.engage(activity, self.now());
+        self.poll();
     }
 
     /// Fires the timer if it is due.

@@ -46,7 +46,7 @@ fn a_beat_restarts_the_clock() {
     let record = record_of(&[exclusive("a")]);
     let mut observer = Observer::default();
     observer.look(&record, at(0.0));
-    let renewed = renew(&record, "a", wall(20));
+    let renewed = renew(&record, "a", None, wall(20));
     observer.look(&renewed, at(20.0));
     assert!(dead(&observer, &renewed, PATIENCE).is_empty());
     assert_eq!(dead(&observer, &renewed, 20.0 + PATIENCE), ["a"]);

@@ -80,7 +80,7 @@ fn who_does_not_wait_gives_up_at_the_first_new_beat() {
         let mut me = Driver::new(Some(aged(record_of(&[exclusive("a")]), 61)), wait);
         me.until(20.0, Driver::serve);
         assert_eq!(me.finish, None);
-        me.rival(|record| renew(record, "a", wall(20)));
+        me.rival(|record| renew(record, "a", None, wall(20)));
         me.until(23.0, Driver::serve);
         assert!(matches!(me.finish, Some(Finish::Held(_))), "{:?}", me.finish);
     }

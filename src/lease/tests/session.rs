@@ -35,6 +35,39 @@ fn a_holder_beats_six_times_a_lease() {
     assert_eq!(beat(me.store.as_ref()), 61);
 }
 
+/// What the record says that we do.
+fn phase(me: &Driver) -> Option<&str> {
+    let own = me.store.as_ref()?.holder(ME)?;
+    own.activity.as_ref().map(|activity| activity.phase.as_str())
+}
+
+#[test]
+fn another_phase_is_shown_by_a_heartbeat_at_once() {
+    let mut me = Driver::holding();
+    me.skip(1.0);
+    let sent = me.now().mono;
+    me.engage("plan");
+    me.serve();
+    assert_eq!((phase(&me), beat(me.store.as_ref())), (Some("plan"), 2));
+    assert_eq!(me.session.deadlines().unwrap().end.since(sent), Duration::from_secs(LEASE));
+    // The same once more is no news, and the next heartbeat is due a period after this one.
+    me.engage("plan");
+    assert!(me.is_idle());
+    me.until(1.0 + HEARTBEAT + 0.5, Driver::serve);
+    assert_eq!(beat(me.store.as_ref()), 3);
+}
+
+#[test]
+fn a_phase_that_comes_during_a_heartbeat_is_shown_after_it() {
+    let mut me = Driver::holding();
+    heartbeat_under_way(&mut me);
+    me.engage("apply");
+    me.rival(|record| acquire(Some(record), &exclusive("w"), wall(8)).unwrap());
+    me.until(me.seconds() + 1.0, Driver::serve);
+    assert_eq!(phase(&me), Some("apply"));
+    assert_eq!(queue(me.store.as_ref().unwrap()), ["w"]);
+}
+
 #[test]
 fn a_heartbeat_whose_answer_was_lost_is_recognised_and_counted_from_its_first_send() {
     let mut me = Driver::holding();

@@ -1,6 +1,6 @@
 //! Room in a record: a release can never fail for size.
 
-use super::super::record::{Intervention, MAX_BYTES, MAX_WAITERS, Outcome};
+use super::super::record::{Activity, Intervention, MAX_BYTES, MAX_WAITERS, Outcome};
 use super::super::transition::{Candidate, Ending, acquire, release, remove, revoke};
 use super::super::{Identity, Lease};
 use super::{exclusive, holders, record_of, wall};
@@ -60,6 +60,7 @@ fn an_entry_fits_whatever_its_identity_holds() {
         let mut record = acquire(None, &me, late()).unwrap();
         record.holders[0].beat = 9_999_999;
         record.holders[0].run = Some(9_999_999);
+        record.holders[0].activity = Some(Activity::new(&"\u{1}".repeat(99), late()));
         assert!(
             json(&record.holders[0]) <= ENTRY,
             "{} bytes: {:?}",

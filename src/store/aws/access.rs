@@ -11,10 +11,13 @@ use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_runtime::env_config::file::EnvConfigFiles;
+use aws_types::service_config::ServiceConfigKey;
 use serde::{Deserialize, Serialize};
 
 use super::http;
 use super::keys::Keys;
+use super::login::Login;
 use super::sources::Sources;
 use crate::store::text::plain;
 use crate::store::{StoreError, StoreResult};
@@ -40,6 +43,23 @@ pub struct Access {
     /// one of those, unless a profile is named; else with the credentials that are found otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role_arn: Option<String>,
+    /// What else a Terraform backend says about who to work as.
+    #[serde(default, skip_serializing_if = "Login::is_default")]
+    pub login: Login,
+}
+
+impl Access {
+    /// The region in force, as far as it is known; nobody is asked for it.
+    pub async fn region_in_force(&self) -> Option<String> {
+        match given(self.region.as_ref()) {
+            Some(region) => Some(region.to_owned()),
+            None => {
+                let files = self.login.files();
+                let usual = usual_region(given(self.profile.as_ref()), files.as_ref()).await;
+                usual.map(|region| region.to_string())
+            }
+        }
+    }
 }
 
 /// The services that are spoken to.
@@ -50,11 +70,12 @@ pub(crate) enum Service {
 }
 
 impl Service {
-    /// The standard variable for its endpoint.
-    fn endpoint_variable(self) -> &'static str {
+    /// Its name in the settings of AWS's variables and files: `AWS_ENDPOINT_URL_S3`, and `s3` in a
+    /// profile's `services`.
+    fn id(self) -> &'static str {
         match self {
-            Self::Dynamodb => "AWS_ENDPOINT_URL_DYNAMODB",
-            Self::S3 => "AWS_ENDPOINT_URL_S3",
+            Self::Dynamodb => "DynamoDB",
+            Self::S3 => "S3",
         }
     }
 }
@@ -78,7 +99,8 @@ pub(crate) struct Link {
 /// [`StoreError::Misconfigured`], [`StoreError::Credentials`], or [`StoreError::Unavailable`] when
 /// whoever gives out credentials does not answer.
 pub(crate) async fn link(access: &Access, service: Service, whose: &str) -> StoreResult<Link> {
-    let region = region(access, whose).await?;
+    let files = access.login.files();
+    let region = region(access, files.as_ref(), whose).await?;
     let http = http::client();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(region.clone())
@@ -92,6 +114,9 @@ pub(crate) async fn link(access: &Access, service: Service, whose: &str) -> Stor
     if let Some(profile) = given(access.profile.as_ref()) {
         loader = loader.profile_name(profile);
     }
+    if let Some(files) = files {
+        loader = loader.profile_files(files);
+    }
     if let Some(url) = given(access.endpoint_url.as_ref()) {
         loader = loader.endpoint_url(url);
     }
@@ -99,22 +124,39 @@ pub(crate) async fn link(access: &Access, service: Service, whose: &str) -> Stor
 
     let endpoint = given(access.endpoint_url.as_ref())
         .map(str::to_owned)
-        .or_else(|| std::env::var(service.endpoint_variable()).ok().filter(|url| !url.is_empty()))
+        .or_else(|| usual_endpoint(&sdk, service))
         .or_else(|| sdk.endpoint_url().map(str::to_owned));
     check_endpoint(endpoint.as_deref())?;
 
     let owned = |option: &Option<String>| given(option.as_ref()).map(str::to_owned);
-    let sources = Sources::new(owned(&access.profile), owned(&access.role_arn), region.clone(), http);
+    let sources = Sources::new(
+        owned(&access.profile),
+        owned(&access.role_arn),
+        access.login.clone(),
+        region.clone(),
+        http,
+    );
     let keys = Arc::new(Keys::new(sources));
     keys.ensure().await?;
     Ok(Link { sdk, keys, region, endpoint })
 }
 
-async fn region(access: &Access, whose: &str) -> StoreResult<Region> {
+/// What variables and files say of the endpoint of one service, as its client will find it.
+fn usual_endpoint(sdk: &SdkConfig, service: Service) -> Option<String> {
+    let key = ServiceConfigKey::builder()
+        .service_id(service.id())
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build()
+        .ok()?;
+    sdk.service_config()?.load_config(key).filter(|url| !url.is_empty())
+}
+
+async fn region(access: &Access, files: Option<&EnvConfigFiles>, whose: &str) -> StoreResult<Region> {
     if let Some(region) = given(access.region.as_ref()) {
         return Ok(Region::new(region.to_owned()));
     }
-    usual_region(given(access.profile.as_ref())).await.ok_or_else(|| StoreError::Misconfigured {
+    usual_region(given(access.profile.as_ref()), files).await.ok_or_else(|| StoreError::Misconfigured {
         message: format!(
             "no AWS region is known for {}; give it with --region, set AWS_REGION, or add region to the \
              AWS profile",
@@ -124,13 +166,16 @@ async fn region(access: &Access, whose: &str) -> StoreResult<Region> {
 }
 
 /// Variable, profile; never the instance's metadata, which takes seconds where there is none.
-pub(super) async fn usual_region(profile: Option<&str>) -> Option<Region> {
+pub(super) async fn usual_region(profile: Option<&str>, from: Option<&EnvConfigFiles>) -> Option<Region> {
     if let Some(region) = EnvironmentVariableRegionProvider::new().region().await {
         return Some(region);
     }
     let mut files = ProfileFileRegionProvider::builder();
     if let Some(name) = profile {
         files = files.profile_name(name);
+    }
+    if let Some(from) = from {
+        files = files.profile_files(from.clone());
     }
     files.build().region().await
 }

@@ -36,6 +36,17 @@ impl Asked {
         unavailable(Unavailable::Timeout, format!("{} did not answer within {timeout:?}", self.service))
     }
 
+    /// Something else than the service answered, with this HTTP status.
+    pub(crate) fn strange(&self, status: u16) -> StoreError {
+        unavailable(
+            Unavailable::Failed,
+            format!(
+                "{} answered HTTP {status} with something that is not {}'s; check the endpoint",
+                self.service, self.language
+            ),
+        )
+    }
+
     /// The answer broke off.
     pub(crate) fn broken(&self, cause: &dyn std::error::Error) -> StoreError {
         unavailable(
@@ -67,14 +78,7 @@ impl Asked {
             SdkError::TimeoutError(_) => {
                 unavailable(Unavailable::Timeout, format!("{service} did not answer in time"))
             }
-            SdkError::ResponseError(answer) => unavailable(
-                Unavailable::Failed,
-                format!(
-                    "{service} answered HTTP {} with something that is not {}'s; check the endpoint",
-                    answer.raw().status().as_u16(),
-                    self.language
-                ),
-            ),
+            SdkError::ResponseError(answer) => self.strange(answer.raw().status().as_u16()),
             // The request could not even be built: an endpoint that is no URI, a header that is none.
             _ => StoreError::Misconfigured {
                 message: format!("no request can be made to {service}: {}", chain(error)),

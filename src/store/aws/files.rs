@@ -34,7 +34,7 @@ pub enum AwsFiles {
 /// That may run a credential process, or ask an SSO portal or STS.
 pub async fn ask_aws_files() -> AwsFiles {
     let config = ProviderConfig::without_region()
-        .with_region(usual_region(None).await)
+        .with_region(usual_region(None, None).await)
         .with_http_client(http::client());
     let provider = ProfileFileCredentialsProvider::builder().configure(&config).build();
     match tokio::time::timeout(BOUND, provider.provide_credentials()).await {

@@ -6,11 +6,13 @@ mod files;
 mod github_token;
 mod http;
 mod keys;
+mod login;
 mod role;
 mod sources;
 
 pub use access::Access;
 pub use files::{AwsFiles, ask_aws_files};
+pub use login::{Login, RoleOptions, Secret, StaticKeys};
 
 pub(crate) use access::{Service, is_foreign, link};
 pub(crate) use error::{Answer, Asked};

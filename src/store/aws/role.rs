@@ -12,7 +12,7 @@ use aws_sdk_sts::config::{Builder, IdentityCache};
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::types;
 
-use super::github_token::Token;
+use super::login::RoleOptions;
 use super::sources::LoadError;
 use crate::store::Unavailable;
 use crate::store::text::{chain, plain};
@@ -29,13 +29,20 @@ const LONGEST_NAME: usize = 64;
 pub(super) struct Role {
     arn: String,
     session: String,
+    options: RoleOptions,
 }
 
 impl Role {
-    pub(super) fn new(arn: String, env: &dyn Fn(&str) -> Option<String>) -> Self {
-        let named = env("AWS_ROLE_SESSION_NAME");
+    pub(super) fn new(arn: String, options: &RoleOptions, env: &dyn Fn(&str) -> Option<String>) -> Self {
+        let named = options.session_name.clone().or_else(|| env("AWS_ROLE_SESSION_NAME"));
         let session = named.or_else(|| env("GITHUB_RUN_ID").map(|run| format!("tfguard-{run}")));
-        Self { arn, session: session_name(&session.unwrap_or_default()) }
+        Self { arn, session: session_name(&session.unwrap_or_default()), options: options.clone() }
+    }
+
+    fn policies(&self) -> Option<Vec<types::PolicyDescriptorType>> {
+        let arns = &self.options.policy_arns;
+        let one = |arn: &String| types::PolicyDescriptorType::builder().arn(arn).build();
+        (!arns.is_empty()).then(|| arns.iter().map(one).collect())
     }
 
     /// For messages.
@@ -58,7 +65,7 @@ pub(super) struct Client {
 
 impl Client {
     /// The endpoint may come from `AWS_ENDPOINT_URL_STS` or `AWS_ENDPOINT_URL`, as for every SDK.
-    pub(super) async fn new(region: Region, http: SharedHttpClient) -> Self {
+    pub(super) async fn new(region: Region, endpoint: Option<&str>, http: SharedHttpClient) -> Self {
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).build();
         let sdk = aws_config::defaults(BehaviorVersion::latest())
             .region(region)
@@ -68,25 +75,34 @@ impl Client {
             .no_credentials()
             .load()
             .await;
-        Self { config: Builder::from(&sdk).identity_cache(IdentityCache::no_cache()) }
+        let config = Builder::from(&sdk).identity_cache(IdentityCache::no_cache());
+        Self {
+            config: match endpoint {
+                Some(url) => config.endpoint_url(url),
+                None => config,
+            },
+        }
     }
 
     /// The role, for a token that says who we are.
     pub(super) async fn assume_with_identity(
         self,
         role: &Role,
-        token: &Token,
+        token: &str,
     ) -> Result<Credentials, LoadError> {
         let answer = aws_sdk_sts::Client::from_conf(self.config.build())
             .assume_role_with_web_identity()
             .role_arn(&role.arn)
             .role_session_name(&role.session)
-            .web_identity_token(token.expose())
+            .web_identity_token(token)
+            .set_duration_seconds(role.options.seconds)
+            .set_policy(role.options.policy.clone())
+            .set_policy_arns(role.policies())
             .send()
             .await;
         match answer {
             Ok(answer) => lent(role, answer.credentials),
-            Err(error) => Err(explain(role, &error, token.expose())),
+            Err(error) => Err(explain(role, &error, token)),
         }
     }
 
@@ -102,6 +118,11 @@ impl Client {
             .assume_role()
             .role_arn(&role.arn)
             .role_session_name(&role.session)
+            .set_external_id(role.options.external_id.clone())
+            .set_source_identity(role.options.source_identity.clone())
+            .set_duration_seconds(role.options.seconds)
+            .set_policy(role.options.policy.clone())
+            .set_policy_arns(role.policies())
             .send()
             .await;
         match answer {
@@ -170,7 +191,7 @@ mod tests {
     fn name(variables: &[(&str, &str)]) -> String {
         let env =
             |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-        Role::new("arn".into(), &env).session
+        Role::new("arn".into(), &RoleOptions::default(), &env).session
     }
 
     #[test]

@@ -13,6 +13,7 @@ use aws_credential_types::provider::{self, ProvideCredentials};
 use aws_sdk_dynamodb::config::SharedHttpClient;
 
 use super::github_token::Issuer;
+use super::login::{Login, Secret};
 use super::role::{self, Role};
 use crate::store::text::{chain, plain};
 use crate::store::{StoreError, Unavailable};
@@ -41,6 +42,8 @@ impl From<CredentialsError> for LoadError {
                 format!("whoever gives out AWS credentials cannot be reached: {cause}"),
             ),
             CredentialsError::CredentialsNotLoaded(_) => Self::Missing,
+            // The end of the chain, on a machine that gives nothing away: there is simply none.
+            CredentialsError::ProviderError(_) if cause.contains("IMDS is disabled") => Self::Missing,
             _ => Self::Refused(cause),
         }
     }
@@ -51,6 +54,7 @@ impl From<CredentialsError> for LoadError {
 pub(super) struct Sources {
     profile: Option<String>,
     role: Option<Role>,
+    login: Login,
     region: Region,
     http: SharedHttpClient,
 }
@@ -59,22 +63,27 @@ impl Sources {
     pub(super) fn new(
         profile: Option<String>,
         role_arn: Option<String>,
+        login: Login,
         region: Region,
         http: SharedHttpClient,
     ) -> Self {
-        let role = role_arn.map(|arn| Role::new(arn, &variable));
-        Self { profile, role, region, http }
+        let role = role_arn.map(|arn| Role::new(arn, &login.role, &variable));
+        Self { profile, role, login, region, http }
     }
 
     /// Asks. The providers are built anew each time: they keep what they read, and somebody may
     /// have logged in again meanwhile.
     pub(super) async fn load(&self) -> Result<Credentials, LoadError> {
         let Some(role) = &self.role else { return Ok(self.ordinary().await?) };
-        let client = || role::Client::new(self.region.clone(), self.http.clone());
+        let sts = self.login.sts_endpoint.as_deref();
+        let client = || role::Client::new(self.region.clone(), sts, self.http.clone());
+        if let Some(token) = self.token()? {
+            return client().await.assume_with_identity(role, token.expose()).await;
+        }
         match self.issuer() {
             Some(issuer) => {
                 let token = issuer.mint().await?;
-                client().await.assume_with_identity(role, &token).await
+                client().await.assume_with_identity(role, token.expose()).await
             }
             None => {
                 let own = self.ordinary().await?;
@@ -83,20 +92,44 @@ impl Sources {
         }
     }
 
-    /// A profile that is named goes before what the job could mint: whoever names one means it.
+    /// The identity token that the backend names.
+    fn token(&self) -> Result<Option<Secret>, LoadError> {
+        let Some(file) = &self.login.identity_token_file else {
+            return Ok(self.login.identity_token.clone());
+        };
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            let file = plain(&file.to_string_lossy());
+            LoadError::Refused(format!("the identity token in {file} cannot be read: {error}"))
+        })?;
+        Ok(Some(text.trim().to_owned().into()))
+    }
+
+    /// A profile that is named goes before what the job could mint: whoever names one means it. A
+    /// role of the backend's is assumed as Terraform assumes it.
     fn issuer(&self) -> Option<Issuer> {
-        Issuer::from_env(&variable).filter(|_| self.profile.is_none())
+        Issuer::from_env(&variable).filter(|_| self.profile.is_none() && !self.login.role.by_backend)
     }
 
     /// The named profile, or the standard chain.
     async fn ordinary(&self) -> provider::Result {
+        if let Some(keys) = &self.login.keys {
+            let token = keys.token.as_ref().map(|token| token.expose().to_owned());
+            let secret = keys.secret.expose();
+            return Ok(Credentials::new(&keys.id, secret, token, None, "Terraform's backend"));
+        }
         let config = ProviderConfig::without_region()
             .with_region(Some(self.region.clone()))
             .with_http_client(self.http.clone());
         if let Some(profile) = &self.profile {
-            let provider =
-                ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build();
-            return provider.provide_credentials().await;
+            return self.profile(&config, Some(profile)).await;
+        }
+        // The standard chain has no way to be told of other files: keys in the environment go before
+        // those, all the rest comes after them.
+        if self.login.files().is_some() && variable("AWS_ACCESS_KEY_ID").is_none() {
+            match self.profile(&config, None).await {
+                Err(CredentialsError::CredentialsNotLoaded(_)) => {}
+                answer => return answer,
+            }
         }
         // Where there is no instance metadata this is what it costs to find out. The service is on
         // the same machine: it answers in milliseconds or not at all.
@@ -115,6 +148,18 @@ impl Sources {
             .await
             .provide_credentials()
             .await
+    }
+
+    /// A profile of the files that count; `None`: that of `AWS_PROFILE`, or the default one.
+    async fn profile(&self, config: &ProviderConfig, name: Option<&str>) -> provider::Result {
+        let mut provider = ProfileFileCredentialsProvider::builder().configure(config);
+        if let Some(name) = name {
+            provider = provider.profile_name(name);
+        }
+        if let Some(files) = self.login.files() {
+            provider = provider.profile_files(files);
+        }
+        provider.build().provide_credentials().await
     }
 
     /// What a failure to load means. `had_some`: there were credentials before.
@@ -142,6 +187,12 @@ impl Sources {
     fn advice(&self) -> String {
         if let Some(profile) = &self.profile {
             return format!("check profile \"{}\", or log in with `aws sso login`", plain(profile));
+        }
+        if self.login.keys.is_some() {
+            return "check access_key, secret_key and token of Terraform's backend".to_owned();
+        }
+        if let Some(role) = self.role.as_ref().filter(|_| self.login.role.by_backend) {
+            return format!("check the role {} of Terraform's backend, and who may assume it", role.shown());
         }
         match (&self.role, self.issuer()) {
             (Some(role), Some(_)) => format!(

@@ -52,11 +52,7 @@ impl Target {
         };
         let region = option("region", &self.region);
         let endpoint = option("endpoint-url", &self.endpoint);
-        format!(
-            "`aws dynamodb create-table{region}{endpoint} --table-name {table} \
-             --attribute-definitions AttributeName=LockID,AttributeType=S \
-             --key-schema AttributeName=LockID,KeyType=HASH --billing-mode PAY_PER_REQUEST`"
-        )
+        format!("`tfguard setup --table {table}{region}{endpoint}`")
     }
 }
 
@@ -135,7 +131,7 @@ mod tests {
     #[test]
     fn a_missing_table_comes_with_the_command_that_makes_it() {
         let text = answer(400, "ResourceNotFoundException").to_string();
-        for part in ["locks", "eu-west-1", "create-table", "AttributeName=LockID", "KeyType=HASH"] {
+        for part in ["locks", "tfguard setup --table locks --region eu-west-1"] {
             assert!(text.contains(part), "{part} in {text}");
         }
     }

@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::mpsc;
+use tokio::sync::{OnceCell, mpsc};
 use tokio::time::sleep;
 
 use super::config::S3Config;
 use super::requests::{Bucket, Budget, Done, Got, Only};
-use super::{key, list};
+use super::{key, list, trial};
 use crate::lease::{Found, LockName, PastRun, Record, RecordError, Stamp};
+use crate::session;
 use crate::store::codec::{bad, decode, encode};
 use crate::store::{Listed, Store, StoreError, StoreResult, Swap, Unavailable, Watch};
 
@@ -30,6 +31,10 @@ pub struct S3Store {
     pub(super) bucket: Arc<Bucket>,
     /// The newest that was seen of each lock.
     seen: Mutex<HashMap<LockName, Seen>>,
+    /// Somebody else's S3 was found to keep to conditions.
+    proven: OnceCell<()>,
+    /// Spreads those who met on an object.
+    random: Mutex<fastrand::Rng>,
 }
 
 /// A record, and the entity tag of the very object that it was read from or written to.
@@ -46,7 +51,20 @@ impl S3Store {
     /// [`StoreError::Misconfigured`] at once where no region is known, and
     /// [`StoreError::Credentials`] within two seconds where no credentials are.
     pub async fn connect(config: &S3Config) -> StoreResult<Self> {
-        Ok(Self { bucket: Arc::new(Bucket::connect(config).await?), seen: Mutex::default() })
+        Ok(Self {
+            bucket: Arc::new(Bucket::connect(config).await?),
+            seen: Mutex::default(),
+            proven: OnceCell::new(),
+            random: Mutex::new(fastrand::Rng::with_seed(session::seed())),
+        })
+    }
+
+    /// Tries somebody else's S3 before the first write. The time for that is not the write's.
+    async fn prove(&self) -> StoreResult<()> {
+        if self.bucket.foreign {
+            self.proven.get_or_try_init(|| trial::run(&self.bucket)).await?;
+        }
+        Ok(())
     }
 
     fn key(&self, name: &LockName) -> String {
@@ -91,7 +109,8 @@ impl S3Store {
 
     /// Waits a moment before a contended request is made again.
     pub(super) async fn pause(&self, budget: Budget) -> StoreResult<()> {
-        let pause = Duration::from_millis(fastrand::u64(1..=LONGEST_PAUSE_MS));
+        let random = self.random.lock().unwrap_or_else(PoisonError::into_inner).u64(1..=LONGEST_PAUSE_MS);
+        let pause = Duration::from_millis(random);
         if budget.left() <= pause {
             // Nothing was written and nothing will be, which is what this kind says.
             let message = format!("{} is busy: others keep writing the same object", self.bucket.target);
@@ -127,6 +146,7 @@ impl Store for S3Store {
     ) -> StoreResult<Swap> {
         let bytes = encode(name, record).map_err(|error| bad(name, error))?;
         let key = self.key(name);
+        self.prove().await?;
         let budget = self.bucket.begin(timeout).await?;
         loop {
             // A stamp is of one write only, so its object's tag stands for it. Whoever made the
@@ -142,7 +162,7 @@ impl Store for S3Store {
             let only = base.as_ref().map_or(Only::IfAbsent, |seen| Only::IfStill(&seen.tag));
             match self.bucket.put(&key, bytes.clone(), only, budget).await? {
                 Done::Yes(tag) => {
-                    self.remember(name, tag.map(|tag| Seen { tag, record: record.clone() }));
+                    self.remember(name, Some(Seen { tag, record: record.clone() }));
                     return Ok(Swap::Written);
                 }
                 Done::Contended => {}

@@ -61,6 +61,8 @@ pub(super) enum Condition {
     Contended,
     /// The object is still the one that is known.
     Unchanged,
+    /// Whoever answers does not know it.
+    Unsupported,
     /// Nothing: the failure is another.
     Untold,
 }
@@ -72,8 +74,10 @@ pub(super) fn condition<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Conditi
     match (answer.raw().status().as_u16(), code) {
         (304, _) => Condition::Unchanged,
         (412, _) => Condition::Failed,
-        (409, None | Some("ConditionalRequestConflict" | "OperationAborted")) => Condition::Contended,
-        (404, None | Some("NoSuchKey" | "NotFound")) => Condition::Absent,
+        (501, Some("NotImplemented")) => Condition::Unsupported,
+        (409, Some("ConditionalRequestConflict" | "OperationAborted")) => Condition::Contended,
+        // Only in S3's own word: whatever else stands in between may answer 404 too.
+        (404, Some("NoSuchKey")) => Condition::Absent,
         _ => Condition::Untold,
     }
 }

@@ -10,15 +10,17 @@ use sha2::{Digest, Sha256};
 use crate::lease::{KEY_PREFIX, LockName};
 
 /// What ends the key of every record.
-const ENDING: &str = ".tfguard";
+pub(crate) const ENDING: &str = ".tfguard";
 /// Where everything of ours is that does not stand beside a state.
 const OWN: &str = ".tfguard/";
 /// Where locks are that are not named after a state in the bucket.
 const LOCKS: &str = ".tfguard/locks/";
 /// Where the history is.
-pub(super) const RUNS: &str = ".tfguard/runs/";
+pub(crate) const RUNS: &str = ".tfguard/runs/";
 /// The first key behind all of the history, in S3's order.
 pub(super) const BEHIND_RUNS: &str = ".tfguard/runs0";
+/// Where look-alikes are tried.
+pub(super) const TRIALS: &str = ".tfguard/trials/";
 /// Longer keys are cut: S3's have at most 1024 bytes.
 const LONGEST: usize = 1024;
 /// The longest of the segments that hold a whole name. Some who speak S3 keep each as a file.
@@ -29,7 +31,7 @@ const KEPT: usize = 160;
 const ESCAPED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
 /// The key of the object of `name` in `bucket`.
-pub(super) fn object(bucket: &str, name: &LockName) -> String {
+pub(crate) fn object(bucket: &str, name: &LockName) -> String {
     let state = name.as_str().strip_prefix(bucket).and_then(|rest| rest.strip_prefix('/'));
     match state.filter(|state| is_plain(state)) {
         Some(state) => format!("{state}{ENDING}"),
@@ -38,8 +40,13 @@ pub(super) fn object(bucket: &str, name: &LockName) -> String {
 }
 
 /// The key of the object of run `number` of `name`.
-pub(super) fn run(name: &LockName, number: u64) -> String {
-    format!("{RUNS}{}/{number}.json", escape(name))
+pub(crate) fn run(name: &LockName, number: u64) -> String {
+    format!("{}{number}.json", runs(name))
+}
+
+/// What the keys of all runs of `name` start with.
+pub(crate) fn runs(name: &LockName) -> String {
+    format!("{RUNS}{}/", escape(name))
 }
 
 /// The name whose object this is, or `None` where it is no lock's. One that was cut comes from

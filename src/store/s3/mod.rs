@@ -4,10 +4,11 @@ mod bucket;
 mod config;
 mod error;
 mod history;
-mod key;
+pub(crate) mod key;
 mod list;
 mod many;
 mod requests;
+mod trial;
 
 pub use bucket::S3Store;
 pub use config::S3Config;

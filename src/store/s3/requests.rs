@@ -23,6 +23,8 @@ const LONGEST_BODY: i64 = 1 << 20;
 pub(super) struct Bucket {
     pub(super) client: Client,
     pub(super) target: Target,
+    /// The endpoint is not AWS's own: somebody else's idea of S3.
+    pub(super) foreign: bool,
     keys: Arc<Keys>,
 }
 
@@ -60,8 +62,8 @@ pub(super) enum Got {
 /// What came of a write or a deletion.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Done {
-    /// It took effect; the new object's tag, where one is told.
-    Yes(Option<String>),
+    /// It took effect; the tag of the new object, and nothing for one that was deleted.
+    Yes(String),
     /// Its condition does not hold.
     No,
     /// Others were writing the same object. It took no effect, and may be tried again.
@@ -98,7 +100,7 @@ impl Bucket {
                 .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
                 .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
         }
-        Ok(Self { client: Client::from_conf(client.build()), target, keys: link.keys })
+        Ok(Self { client: Client::from_conf(client.build()), target, foreign, keys: link.keys })
     }
 
     /// Starts the time of an operation. Credentials are renewed before it starts to count.
@@ -125,12 +127,7 @@ impl Bucket {
             return Ok(Got::TooLong(length));
         }
         let Some(tag) = answer.e_tag else {
-            return Err(StoreError::Misconfigured {
-                message: format!(
-                    "{} gives its objects no ETag, which a lock is written by; name another store with --store",
-                    self.target
-                ),
-            });
+            return Err(self.target.asked().strange(200));
         };
         match self.within(budget, answer.body.collect()).await? {
             Ok(bytes) => Ok(Got::Found { tag, bytes: bytes.to_vec() }),
@@ -160,17 +157,23 @@ impl Bucket {
             Only::IfStill(tag) => request.if_match(tag),
         };
         match self.within(budget, request.send()).await? {
-            Ok(answer) => Ok(Done::Yes(answer.e_tag)),
+            // What answers without a tag is not S3, and may have written nothing.
+            Ok(answer) => answer.e_tag.map(Done::Yes).ok_or_else(|| self.target.asked().strange(200)),
             Err(error) => self.undone("s3:PutObject", &error),
         }
     }
 
-    /// Deletes the object, on condition that it still has the tag `only`.
+    /// Deletes the object, on condition that it still has the tag `only`. Who does not know that
+    /// condition is asked without: the caller has looked a moment ago.
     pub(super) async fn delete(&self, key: &str, only: Option<&str>, budget: Budget) -> StoreResult<Done> {
         let request = self.client.delete_object().bucket(&self.target.bucket).key(key);
-        let request = request.set_if_match(only.map(str::to_owned)).send();
-        match self.within(budget, request).await? {
-            Ok(_) => Ok(Done::Yes(None)),
+        let conditional = request.clone().set_if_match(only.map(str::to_owned)).send();
+        let mut answer = self.within(budget, conditional).await?;
+        if answer.as_ref().is_err_and(|error| errors::condition(error) == Condition::Unsupported) {
+            answer = self.within(budget, request.send()).await?;
+        }
+        match answer {
+            Ok(_) => Ok(Done::Yes(String::new())),
             Err(error) => self.undone("s3:DeleteObject", &error),
         }
     }
@@ -182,7 +185,9 @@ impl Bucket {
         match errors::condition(error) {
             Condition::Failed | Condition::Absent => Ok(Done::No),
             Condition::Contended => Ok(Done::Contended),
-            Condition::Unchanged | Condition::Untold => Err(self.explain(action, error)),
+            Condition::Unchanged | Condition::Unsupported | Condition::Untold => {
+                Err(self.explain(action, error))
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 //! up to two: the one that `init` set up, and the one that is written, with what `-backend-config`
 //! adds to it. [`Configured::lock_name`] names the state of a workspace.
 
+mod changed;
 mod environment;
 mod expression;
 mod given;
@@ -13,6 +14,7 @@ mod path;
 mod s3;
 mod settings;
 
+pub use changed::{Difference, Saved, between, differences};
 pub use given::Given;
 pub use local::StateFile;
 pub use name::Unnamed;
@@ -24,6 +26,7 @@ pub(super) use given::read as read_given;
 pub(crate) use name::readable;
 
 use super::directory::Lookup;
+use crate::escape;
 use crate::lease::LockName;
 
 /// A backend with its settings.
@@ -33,7 +36,7 @@ pub struct Configured {
     pub kind: String,
     /// Its settings, with what Terraform takes from the environment where nothing is set.
     pub settings: Settings,
-    /// Where it stands, for people: `main.tf:3`.
+    /// Where it stands, for people: `backend block in main.tf:3`.
     pub origin: String,
 }
 
@@ -42,6 +45,12 @@ impl Configured {
     pub(super) fn new(kind: &str, mut settings: Settings, origin: &str, env: Lookup<'_>) -> Self {
         environment::fall_back(kind, &mut settings, env);
         Self { kind: kind.to_owned(), settings, origin: origin.to_owned() }
+    }
+
+    /// In words: `the s3 backend in main.tf:3`.
+    pub fn shown(&self) -> String {
+        let place = self.origin.split_once(" in ").map_or(self.origin.as_str(), |(_, place)| place);
+        format!("the {} backend in {}", escape::field(&self.kind), escape::field(place))
     }
 
     /// Whether the state is a file on this machine.

@@ -9,11 +9,14 @@ mod judge;
 mod play;
 mod scene;
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use scene::Scene;
+
+use crate::guardian::stage::Over;
+use crate::support::moto::Moto;
 
 /// How many scenes are played at the same time: they sleep most of the time.
 const AT_ONCE: usize = 4;
@@ -24,7 +27,7 @@ const A_FEW: [u64; 8] = [4, 11, 13, 5, 16, 18, 20, 26];
 
 #[test]
 fn a_few_runs_leave_nothing_behind() {
-    play_all(&A_FEW, AT_ONCE);
+    play_all(&A_FEW, None, AT_ONCE);
 }
 
 /// For `ci/chaos`.
@@ -36,11 +39,19 @@ fn as_many_runs_as_wanted() {
     let runs: u64 = number("TFGUARD_CHAOS_RUNS").unwrap_or(100);
     let jobs = number("TFGUARD_CHAOS_JOBS").map_or(AT_ONCE, |jobs| usize::try_from(jobs).unwrap());
     let scenes = runs.div_ceil(3).max(1);
-    play_all(&(seed..seed + scenes).collect::<Vec<u64>>(), jobs);
+    let store = std::env::var("TFGUARD_CHAOS_STORE").ok().map(|name| match name.as_str() {
+        "local" => Over::Local,
+        "dynamodb" => Over::Dynamo,
+        "s3" => Over::S3,
+        other => panic!("there is no store {other:?}"),
+    });
+    play_all(&(seed..seed + scenes).collect::<Vec<u64>>(), store, jobs);
 }
 
 /// Plays the scenes of these seeds and fails with all that were judged wrong.
-fn play_all(seeds: &[u64], jobs: usize) {
+fn play_all(seeds: &[u64], store: Option<Over>, jobs: usize) {
+    // One for all scenes that need it.
+    let moto = OnceLock::new();
     let next = AtomicUsize::new(0);
     let (runs, verdicts) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let started = Instant::now();
@@ -50,9 +61,11 @@ fn play_all(seeds: &[u64], jobs: usize) {
                 loop {
                     let Some(seed) = seeds.get(next.fetch_add(1, Ordering::SeqCst)) else { return };
                     let seed = *seed;
-                    let scene = Scene::from_seed(seed);
+                    let scene = Scene::from_seed(seed, store);
                     // A scene that cannot be judged is as bad as one that is judged wrong.
-                    let result = std::panic::catch_unwind(|| play::play(&scene));
+                    let result = std::panic::catch_unwind(|| {
+                        play::play(&scene, || Arc::clone(moto.get_or_init(|| Arc::new(Moto::start()))))
+                    });
                     let (count, wrong) = result.unwrap_or_else(|_| (0, vec!["it panicked".to_owned()]));
                     let so_far = runs.fetch_add(count, Ordering::SeqCst) + count;
                     if wrong.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::PipeReader;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{FlockOperation, flock};
@@ -11,6 +12,7 @@ use super::scene::{Blow, Contender, FROZEN, Quirk, Scene};
 use crate::guardian::process::{Run, has, signal, signal_group};
 use crate::guardian::stage::{Over, Stage};
 use crate::support::fault::Fault;
+use crate::support::moto::Moto;
 
 /// Within this everything has to be over, whatever happens.
 const LIMIT: Duration = Duration::from_secs(100);
@@ -18,8 +20,8 @@ const LIMIT: Duration = Duration::from_secs(100);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Plays it. How many runs it took, and what was wrong.
-pub(super) fn play(scene: &Scene) -> (usize, Vec<String>) {
-    let stage = Stage::new(scene.over);
+pub(super) fn play(scene: &Scene, moto: impl FnOnce() -> Arc<Moto>) -> (usize, Vec<String>) {
+    let stage = Stage::with(scene.over, moto);
     stage.state.slow_down(scene.slow_state);
     let mut actors: Vec<Actor<'_>> = scene.contenders.iter().map(Actor::new).collect();
     let began = SystemTime::now();

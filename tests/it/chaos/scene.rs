@@ -78,9 +78,15 @@ pub(super) struct Trouble {
 }
 
 impl Scene {
-    pub(super) fn from_seed(seed: u64) -> Self {
+    /// Over `store`, or over one that follows from the seed.
+    pub(super) fn from_seed(seed: u64, store: Option<Over>) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let over = if rng.bool() { Over::Local } else { Over::Dynamo };
+        let over = match (store, if rng.bool() { Over::Local } else { Over::Dynamo }) {
+            (Some(store), _) => store,
+            // Decided apart, so that a seed's scene stays what it was before there was an S3.
+            (None, _) if seed.is_multiple_of(3) => Over::S3,
+            (None, drawn) => drawn,
+        };
         let trouble = (rng.f64() < 0.35).then(|| Trouble::draw(&mut rng));
         let troubled = trouble.is_some();
         let contenders =

@@ -1,6 +1,7 @@
 //! Credentials, from outside: the program itself, with issuers and services that are stubs on
 //! loopback, and the real engine behind them.
 
+mod backend;
 mod heartbeat;
 mod program;
 mod role;

@@ -58,6 +58,8 @@ pub(super) struct Asked {
     pub(super) role: String,
     pub(super) token: String,
     pub(super) authorization: String,
+    /// All of it, as it was sent.
+    pub(super) body: String,
 }
 
 impl Sts {
@@ -114,6 +116,7 @@ impl From<&Request> for Asked {
             role: field("RoleArn"),
             token: field("WebIdentityToken"),
             authorization: request.header("authorization").unwrap_or_default().to_owned(),
+            body: format!("{body}&"),
         }
     }
 }

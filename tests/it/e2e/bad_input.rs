@@ -69,12 +69,13 @@ fn a_command_line_that_is_not_understood() {
         (&["exec"], &["exec needs a command"]),
         (&[], &["a command is missing"]),
         (&["--wait-timeuot", "5m", "plan"], &["--wait-timeout"]),
-        (&["apply", "--shared"], &["--shared is for plan and exec only"]),
+        (&["apply", "--shared"], &["--shared is for plan, drift and exec only"]),
         (&["plan", "--lock", "a#b"], &["a#b", "lock names may not"]),
         (&["plan", "--lock", "a\u{1b}[2Jb"], &["a\\u{1b}[2Jb", "lock names may not"]),
         (&["plan", "--lock", "a\nb"], &["a\\nb", "lock names may not"]),
         (&["plan", "--lock", ""], &["--lock"]),
-        (&["plan", "--lock", "a", "--lock", "b"], &["--lock is given more than once"]),
+        (&["plan", "--lock", "a", "--lock", "b#"], &["b#", "lock names may not"]),
+        (&["unlock", "--lock", "a", "--lock", "b", "--reason", "x", "--yes"], &["about one lock"]),
         (&["plan", "--lease", "9s"], &["--lease", "at least 10s and at most 1h"]),
         (&["plan", "--lease", "61m"], &["--lease", "at least 10s and at most 1h"]),
         (&["plan", "--lease", "soon"], &["--lease", "soon"]),
@@ -117,7 +118,10 @@ fn a_log_file_that_cannot_be_created() {
 
 #[test]
 fn a_backend_that_says_nothing_of_a_lock() {
-    for (backend, parts) in [("s3", "the backend is s3"), ("http", "the backend is http")] {
+    for (backend, parts) in [
+        ("s3", "the s3 backend in main.tf:2 has no bucket"),
+        ("http", "the http backend in main.tf:2 has no place"),
+    ] {
         let project = Project::with(&format!("terraform {{\n  backend \"{backend}\" {{}}\n}}\n"));
         let undecided = refused(&project, &["plan"], as_it_is).exits(78);
         undecided.says(&[parts, "--table NAME", "--lock NAME"]);

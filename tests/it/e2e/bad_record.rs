@@ -11,7 +11,7 @@ over_both_stores![
     names_with_escapes_are_shown_escaped,
 ];
 
-fn a_record_of_a_newer_version_is_left_alone(locks: &Locks) {
+pub(super) fn a_record_of_a_newer_version_is_left_alone(locks: &Locks) {
     let project = Project::hello();
     locks.plant(json!({ "schema": 2, "stamp": "from the future", "owners": [] }));
     let before = locks.record();
@@ -23,7 +23,7 @@ fn a_record_of_a_newer_version_is_left_alone(locks: &Locks) {
     assert_eq!(locks.record(), before);
 }
 
-fn a_record_that_is_rubbish_is_deleted_only_on_demand(locks: &Locks) {
+pub(super) fn a_record_that_is_rubbish_is_deleted_only_on_demand(locks: &Locks) {
     let project = Project::hello();
     locks.plant(json!({ "schema": 1, "stamp": "x", "holders": "nobody" }));
     let before = locks.record();

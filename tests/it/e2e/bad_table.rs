@@ -29,9 +29,9 @@ fn as_it_is(run: Run) -> Run {
 fn a_table_of_the_wrong_shape() {
     for (shape, parts) in [
         (Some(Shape::WrongName), &["lock_id", "LockID"][..]),
-        (Some(Shape::WrongType), &["partition key \"LockID\" of type N instead of S", "create-table"]),
+        (Some(Shape::WrongType), &["partition key \"LockID\" of type N instead of S", "tfguard setup"]),
         (Some(Shape::SortKey), &["sort key", "sort_key"]),
-        (None, &["there is no DynamoDB table locks", "create-table", "AttributeName=LockID,KeyType=HASH"]),
+        (None, &["there is no DynamoDB table locks", "tfguard setup --table locks"]),
     ] {
         let engine = Engine::start();
         if let Some(shape) = shape {

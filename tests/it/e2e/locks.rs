@@ -1,11 +1,13 @@
 //! Where the locks of a test live, and what stands there.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
 use crate::support::dynamo::{Engine, Shape};
 use crate::support::folder::Folder;
+use crate::support::moto::Moto;
 use crate::support::project::Project;
 use crate::support::run::{Run, Started};
 
@@ -14,10 +16,15 @@ pub(crate) const LOCK: &str = "e2e";
 /// The table of [`Locks::dynamodb`].
 pub(crate) const TABLE: &str = "locks";
 
+/// The object of [`LOCK`] in [`Locks::S3`].
+const OBJECT: &str = ".tfguard/locks/e2e.tfguard";
+
 /// A store of the test's own.
 pub(crate) enum Locks {
     Local(Folder),
     Dynamodb(Engine),
+    /// A bucket, without a slash.
+    S3(Arc<Moto>, &'static str),
 }
 
 impl Locks {
@@ -29,6 +36,12 @@ impl Locks {
         let engine = Engine::start();
         engine.create_table(TABLE, Shape::Right);
         Self::Dynamodb(engine)
+    }
+
+    /// A new bucket of this name, which starting moto for each test would take too long for.
+    pub(crate) fn s3(moto: &Arc<Moto>, bucket: &'static str) -> Self {
+        moto.create_bucket(bucket);
+        Self::S3(Arc::clone(moto), bucket)
     }
 
     /// A run that uses this store and [`LOCK`], and whatever it starts does too.
@@ -46,6 +59,10 @@ impl Locks {
             Self::Dynamodb(engine) => {
                 let run = run.env("TFGUARD_STORE", "dynamodb").env("TFGUARD_TABLE", TABLE);
                 run.env("TFGUARD_ENDPOINT_URL", &engine.endpoint)
+            }
+            Self::S3(moto, bucket) => {
+                let run = run.env("TFGUARD_STORE", "s3").env("TFGUARD_BUCKET", bucket);
+                run.env("TFGUARD_ENDPOINT_URL", &moto.endpoint)
             }
         }
     }
@@ -72,6 +89,10 @@ impl Locks {
             }
             Self::Dynamodb(engine) => {
                 engine.get(TABLE, &format!("tfguard:{LOCK}")).map(|item| plain_item(&item))
+            }
+            Self::S3(moto, bucket) => {
+                let bytes = moto.object(bucket, OBJECT)?;
+                Some(serde_json::from_slice(&bytes).unwrap())
             }
         }
     }
@@ -107,6 +128,7 @@ impl Locks {
                     fields.iter().map(|(name, value)| (name.clone(), attribute(value))).collect();
                 engine.put(TABLE, &Value::Object(item));
             }
+            Self::S3(moto, bucket) => moto.put_object(bucket, OBJECT, record.to_string().as_bytes()),
         }
     }
 
@@ -115,6 +137,10 @@ impl Locks {
         match self {
             Self::Local(folder) => below(&folder.path().join("locks")),
             Self::Dynamodb(engine) => engine.scan(TABLE).iter().map(Value::to_string).collect(),
+            Self::S3(moto, bucket) => {
+                let objects = moto.keys(bucket).into_iter().filter_map(|key| moto.object(bucket, &key));
+                objects.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect()
+            }
         }
     }
 }

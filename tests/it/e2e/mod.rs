@@ -1,5 +1,5 @@
 //! The whole program from end to end: real Terraform under a real lock, over local files and over
-//! DynamoDB. Signals and terminals have a module of their own.
+//! DynamoDB, and in part over S3. Signals and terminals have a module of their own.
 
 mod bad_input;
 mod bad_record;
@@ -11,6 +11,7 @@ mod json;
 mod limits;
 pub(crate) mod locks;
 mod queue;
+mod s3;
 mod status;
 mod surroundings;
 mod takeover;

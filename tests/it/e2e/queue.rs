@@ -26,7 +26,7 @@ resource "terraform_data" "work" {
 }
 "#;
 
-fn contenders_never_overlap_and_come_in_order(locks: &Locks) {
+pub(super) fn contenders_never_overlap_and_come_in_order(locks: &Locks) {
     const CONTENDERS: usize = 6;
     let project = Project::with(WORK);
     let mut gate = locks.hold(&project);
@@ -54,7 +54,7 @@ fn contenders_never_overlap_and_come_in_order(locks: &Locks) {
     assert_eq!(locks.last(), ("released".into(), Some(0)));
 }
 
-fn who_does_not_wait_gives_up_at_once(locks: &Locks) {
+pub(super) fn who_does_not_wait_gives_up_at_once(locks: &Locks) {
     let project = Project::hello();
     let mut holder = locks.hold(&project);
     let before = locks.record().unwrap();
@@ -93,7 +93,7 @@ resource "terraform_data" "work" {
 }
 "#;
 
-fn shared_plans_run_together_and_an_apply_waits_for_them(locks: &Locks) {
+pub(super) fn shared_plans_run_together_and_an_apply_waits_for_them(locks: &Locks) {
     let project = Project::with(SIGNED);
     // A plan comes to its end only when somebody has written the file `go`.
     let terraform = project.script(

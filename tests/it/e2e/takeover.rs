@@ -15,7 +15,7 @@ fn time(text: &Value) -> jiff::Timestamp {
     text.as_str().unwrap().parse().unwrap()
 }
 
-fn the_next_takes_over_from_the_dead(locks: &Locks) {
+pub(super) fn the_next_takes_over_from_the_dead(locks: &Locks) {
     if !cfg!(target_os = "linux") {
         // The guardian is found in /proc.
         return;

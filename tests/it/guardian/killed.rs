@@ -43,6 +43,12 @@ fn over_dynamodb_terraform_is_stopped_and_the_lock_released() {
     println!("measured: released {released:?} after Terraform's end, dynamodb");
 }
 
+#[test]
+fn over_s3_terraform_is_stopped_and_the_lock_released() {
+    let (_, released) = kill_at_work(&Stage::new(Over::S3), &[]);
+    println!("measured: released {released:?} after Terraform's end, s3");
+}
+
 /// terraform#31911: a broken pipe in place of stdout ends Terraform with its state locked. What it
 /// says while it stops is carried on instead.
 #[test]

@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use super::state::StateServer;
 use crate::support::dynamo::{Engine, Shape};
 use crate::support::fault::Proxy;
 use crate::support::folder::Folder;
+use crate::support::moto::Moto;
 
 /// Longer than anything here takes; a test that waits for it has failed.
 pub(crate) const BOUND: Duration = Duration::from_secs(40);
@@ -40,7 +42,7 @@ resource "terraform_data" "work" {
 /// Runs Terraform with a file locked for as long as it, or anything that it started, is alive: the
 /// kernel sees to it, whoever kills whom. Who finds it locked writes down itself and the other.
 const WITNESS: &str = r#"#!/bin/sh
-case $1 in force-unlock | untaint) exec terraform "$@" ;; esac # questions that change nothing
+case $1 in force-unlock | untaint | version) exec terraform "$@" ;; esac # questions that change nothing
 exec 9>>"$STAGE/alive"
 if flock -n 9; then
   echo "$STAGE_RUN" >"$STAGE/holder"
@@ -57,6 +59,7 @@ exec terraform "$@"
 pub(crate) enum Over {
     Local,
     Dynamo,
+    S3,
 }
 
 /// The place. Whatever still runs here is killed when it is dropped.
@@ -68,11 +71,19 @@ pub(crate) struct Stage {
     pub(crate) state: StateServer,
     /// Between tfguard and the engine.
     pub(crate) proxy: Proxy,
-    _engine: Engine,
+    /// Where the locks are, over S3.
+    pub(crate) bucket: String,
+    _engine: Option<Engine>,
+    _moto: Option<Arc<Moto>>,
 }
 
 impl Stage {
     pub(crate) fn new(over: Over) -> Self {
+        Self::with(over, || Arc::new(Moto::start()))
+    }
+
+    /// The same, with a moto that others have too where one is needed.
+    pub(crate) fn with(over: Over, moto: impl FnOnce() -> Arc<Moto>) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let folder = Folder::new();
         fs::write(folder.path().join("main.tf"), CONFIGURATION).unwrap();
@@ -82,11 +93,20 @@ impl Stage {
         let installed =
             Command::new("install").arg(&script).arg(folder.path().join("terraform")).status().unwrap();
         assert!(installed.success());
-        let engine = Engine::start();
-        engine.create_table("locks", Shape::Right);
+        let moto = (over == Over::S3).then(moto);
+        let engine = (over != Over::S3).then(Engine::start);
         let mark = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let proxy = Proxy::start(&engine.endpoint);
-        let stage = Self { folder, mark, over, state: StateServer::start(), proxy, _engine: engine };
+        let bucket = format!("stage-{mark}");
+        if let Some(engine) = &engine {
+            engine.create_table("locks", Shape::Right);
+        }
+        if let Some(moto) = &moto {
+            moto.create_bucket(&bucket);
+        }
+        let endpoint = engine.as_ref().map(|engine| &engine.endpoint);
+        let proxy = Proxy::start(endpoint.or(moto.as_ref().map(|moto| &moto.endpoint)).unwrap());
+        let state = StateServer::start();
+        let stage = Self { folder, mark, over, state, proxy, bucket, _engine: engine, _moto: moto };
         let init = stage.bare("terraform").args(["init", "-input=false", "-no-color"]).output().unwrap();
         assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stdout));
         stage
@@ -97,7 +117,7 @@ impl Stage {
     }
 
     /// A command in an environment that holds nothing but what a run here needs.
-    fn bare(&self, program: &str) -> Command {
+    pub(crate) fn bare(&self, program: &str) -> Command {
         let home = self.folder.path();
         let mut command = Command::new(program);
         command
@@ -134,6 +154,9 @@ impl Stage {
             Over::Local => command.args(["--store", "local", "--local-dir"]).arg(self.path("locks")),
             Over::Dynamo => command
                 .args(["--table", "locks", "--region", "eu-west-1", "--endpoint-url"])
+                .arg(self.proxy.endpoint()),
+            Over::S3 => command
+                .args(["--store", "s3", "--bucket", &self.bucket, "--region", "eu-west-1", "--endpoint-url"])
                 .arg(self.proxy.endpoint()),
         };
         command

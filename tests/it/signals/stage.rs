@@ -13,7 +13,7 @@ use super::processes;
 use crate::support::folder::Folder;
 
 /// Nothing that a test waits for takes longer, also on a machine that is busy.
-pub(super) const BOUND: Duration = Duration::from_secs(30);
+pub(crate) const BOUND: Duration = Duration::from_secs(30);
 /// The variable that every process of a stage has.
 const MARK: &str = "SIGNALS_TEST_STAGE";
 
@@ -27,13 +27,13 @@ resource "terraform_data" "slow" {
 "#;
 
 /// A stage. Dropping it ends what is still on it.
-pub(super) struct Stage {
+pub(crate) struct Stage {
     folder: Folder,
     mark: String,
 }
 
 impl Stage {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let folder = Folder::new();
         fs::create_dir(folder.path().join("work")).unwrap();
@@ -44,24 +44,24 @@ impl Stage {
     }
 
     /// With a configuration of its own.
-    pub(super) fn with(configuration: &str) -> Self {
+    pub(crate) fn with(configuration: &str) -> Self {
         let stage = Self::new();
         fs::write(stage.path("main.tf"), configuration).unwrap();
         stage
     }
 
     /// A file in the working directory.
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join("work").join(name)
     }
 
-    pub(super) fn log(&self) -> Log {
+    pub(crate) fn log(&self) -> Log {
         Log(self.folder.path().join("log.ndjson"))
     }
 
     /// `program` in the working directory, with an environment that holds nothing but what a run
     /// needs and the options of this stage.
-    pub(super) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         let (name, value) = self.mark.split_once('=').unwrap();
         command
@@ -81,14 +81,14 @@ impl Stage {
     }
 
     /// tfguard with `args`, not started yet.
-    pub(super) fn tfguard(&self, args: &[&str]) -> Command {
+    pub(crate) fn tfguard(&self, args: &[&str]) -> Command {
         let mut command = self.command(env!("CARGO_BIN_EXE_tfguard"));
         command.args(args);
         command
     }
 
     /// Starts it with its output in files.
-    pub(super) fn start(&self, command: &mut Command) -> Run<'_> {
+    pub(crate) fn start(&self, command: &mut Command) -> Run<'_> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let [out, err] = ["out", "err"].map(|stream| self.folder.path().join(format!("{stream}.{number}")));
@@ -102,36 +102,36 @@ impl Stage {
     }
 
     /// The real Terraform under the lock, in the middle of creating the slow resource.
-    pub(super) fn applying(&self) -> Run<'_> {
+    pub(crate) fn applying(&self) -> Run<'_> {
         self.applying_with(&mut self.tfguard(&["apply", "--", "-auto-approve", "-no-color"]))
     }
 
     /// As [`Stage::applying`], started so.
-    pub(super) fn applying_with(&self, command: &mut Command) -> Run<'_> {
+    pub(crate) fn applying_with(&self, command: &mut Command) -> Run<'_> {
         let run = self.start(command);
         self.wait_file("ready");
         run
     }
 
     /// What a file in the working directory holds, once it holds a whole line.
-    pub(super) fn wait_file(&self, name: &str) -> String {
+    pub(crate) fn wait_file(&self, name: &str) -> String {
         wait(&format!("the file {name}"), || {
             fs::read_to_string(self.path(name)).ok().filter(|text| text.ends_with('\n'))
         })
     }
 
     /// The process id that such a file holds.
-    pub(super) fn wait_pid(&self, name: &str) -> Pid {
+    pub(crate) fn wait_pid(&self, name: &str) -> Pid {
         Pid::from_raw(self.wait_file(name).trim().parse().unwrap()).unwrap()
     }
 
     /// Every process that belongs to this stage, highest id first.
-    pub(super) fn processes(&self) -> Vec<Pid> {
+    pub(crate) fn processes(&self) -> Vec<Pid> {
         processes::with_variable(&self.mark)
     }
 
     /// The lock is free, nobody waits, and no process is left.
-    pub(super) fn assert_clean(&self) {
+    pub(crate) fn assert_clean(&self) {
         wait("every process to have gone", || self.processes().is_empty().then_some(()));
         let status = self.tfguard(&["status", "--json", "--check"]).output().unwrap();
         let text = String::from_utf8_lossy(&status.stdout).into_owned();
@@ -141,7 +141,7 @@ impl Stage {
     }
 
     /// Terraform has released its own lock and can read its state.
-    pub(super) fn assert_state_is_sound(&self) {
+    pub(crate) fn assert_state_is_sound(&self) {
         assert!(!self.path(".terraform.tfstate.lock.info").exists(), "Terraform's own lock is left");
         let list = self.command("terraform").args(["state", "list"]).output().unwrap();
         assert!(list.status.success(), "{}", String::from_utf8_lossy(&list.stderr));
@@ -157,7 +157,7 @@ impl Drop for Stage {
 }
 
 /// A process on a stage.
-pub(super) struct Run<'a> {
+pub(crate) struct Run<'a> {
     child: Child,
     out: PathBuf,
     err: PathBuf,
@@ -165,23 +165,23 @@ pub(super) struct Run<'a> {
 }
 
 /// How it ended.
-pub(super) struct Finished {
-    pub(super) code: Option<i32>,
-    pub(super) out: String,
-    pub(super) err: String,
+pub(crate) struct Finished {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Run<'_> {
-    pub(super) fn pid(&self) -> Pid {
+    pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 
-    pub(super) fn send(&self, signal: Signal) {
+    pub(crate) fn send(&self, signal: Signal) {
         processes::send(self.pid(), signal);
     }
 
     /// Its end, within [`BOUND`].
-    pub(super) fn finish(mut self) -> Finished {
+    pub(crate) fn finish(mut self) -> Finished {
         let read = |path: &Path| fs::read_to_string(path).unwrap();
         let deadline = Instant::now() + BOUND;
         loop {
@@ -205,12 +205,12 @@ impl Run<'_> {
 const LOOK: Duration = Duration::from_millis(10);
 
 /// What `look` finds, within [`BOUND`].
-pub(super) fn wait<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
     wait_within(BOUND, what, look)
 }
 
 /// What `look` finds, within `bound`.
-pub(super) fn wait_within<T>(bound: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_within<T>(bound: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + bound;
     loop {
         if let Some(found) = look() {
@@ -222,7 +222,7 @@ pub(super) fn wait_within<T>(bound: Duration, what: &str, mut look: impl FnMut()
 }
 
 /// The log file of a stage.
-pub(super) struct Log(PathBuf);
+pub(crate) struct Log(PathBuf);
 
 impl Log {
     fn text(&self) -> String {
@@ -230,24 +230,24 @@ impl Log {
     }
 
     /// Every event so far.
-    pub(super) fn events(&self) -> Vec<Value> {
+    pub(crate) fn events(&self) -> Vec<Value> {
         let text = self.text();
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// The events of a type so far.
-    pub(super) fn all(&self, kind: &str) -> Vec<Value> {
+    pub(crate) fn all(&self, kind: &str) -> Vec<Value> {
         self.events().into_iter().filter(|event| event["type"] == kind).collect()
     }
 
     /// Waits for `count` events of a type, and gives back the last of them.
-    pub(super) fn wait(&self, kind: &str, count: usize) -> Value {
+    pub(crate) fn wait(&self, kind: &str, count: usize) -> Value {
         wait(&format!("{count} events {kind}"), || self.all(kind).into_iter().nth(count - 1))
     }
 
     /// What was done about every signal so far, as `SIGINT passed`.
-    pub(super) fn signals(&self) -> Vec<String> {
+    pub(crate) fn signals(&self) -> Vec<String> {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let of = |event: Value| format!("{} {}", text(&event["name"]), text(&event["action"]));
         self.all("signal").into_iter().map(of).collect()

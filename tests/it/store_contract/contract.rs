@@ -14,13 +14,18 @@ pub(crate) type Open = Arc<dyn Fn() -> Arc<dyn Store> + Send + Sync>;
 
 /// Everything, on a store that is empty.
 pub(crate) async fn all(open: Open) {
+    all_among(open, CONTENDERS).await;
+}
+
+/// The same with so many who contend: each attempt of each costs its engine two requests.
+pub(crate) async fn all_among(open: Open, contenders: usize) {
     one_after_the_other(&*open()).await;
     whatever_is_in_a_record_comes_back(&*open()).await;
     names_stay_apart(&*open()).await;
     deletion_is_conditional(&*open()).await;
     history::all(&*open()).await;
-    one_winner_each_round(&open).await;
-    nothing_is_lost(&open).await;
+    one_winner_each_round(&open, contenders).await;
+    nothing_is_lost(&open, contenders).await;
 }
 
 async fn swap(store: &dyn Store, name: &LockName, expected: Option<&str>, record: &Record) -> Swap {
@@ -111,11 +116,11 @@ async fn deletion_is_conditional(store: &dyn Store) {
 
 const CONTENDERS: usize = 32;
 
-async fn one_winner_each_round(open: &Open) {
+async fn one_winner_each_round(open: &Open, among: usize) {
     let mut expected: Option<String> = None;
     for round in 0..4 {
         let mut contenders = JoinSet::new();
-        for number in 0..CONTENDERS {
+        for number in 0..among {
             let (store, expected) = (open(), expected.clone());
             contenders.spawn(async move {
                 let mine = record(&format!("{round}/{number}"));
@@ -134,16 +139,16 @@ async fn one_winner_each_round(open: &Open) {
     }
 }
 
-async fn nothing_is_lost(open: &Open) {
+async fn nothing_is_lost(open: &Open, among: usize) {
     const EACH: u64 = 4;
     let mut contenders = JoinSet::new();
-    for number in 0..CONTENDERS {
+    for number in 0..among {
         let store = open();
         contenders.spawn(async move { count(&*store, &name("counter"), &number.to_string(), EACH).await });
     }
     contenders.join_all().await;
     let counted = open().read(&name("counter"), PLENTY).await.unwrap().unwrap();
-    assert_eq!(counted.runs, EACH * CONTENDERS as u64);
+    assert_eq!(counted.runs, EACH * among as u64);
 }
 
 /// Raises the record's counter `times` times, whoever else does the same.

@@ -128,7 +128,7 @@ fn a_table_of_the_wrong_shape_is_told_apart() {
                 for error in answers {
                     assert!(matches!(error, StoreError::Misconfigured { .. }), "{shape:?}: {error:?}");
                     let text = error.to_string();
-                    for part in [said, "aws dynamodb create-table --region eu-west-1", "--table"] {
+                    for part in [said, "`tfguard setup --table ", " --region eu-west-1"] {
                         assert!(text.contains(part), "{part:?} is not in: {text}");
                     }
                 }

@@ -110,7 +110,7 @@ fn errors_of_the_service_are_told_apart() {
         }
         let error =
             &met(Fault::Error(400, "ResourceNotFoundException", "Requested resource not found")).await;
-        assert_says(&error[0], &["locks", "eu-west-1", "create-table"]);
+        assert_says(&error[0], &["locks", "eu-west-1", "tfguard setup"]);
         // Somebody may read but not describe: the service's own words have to do.
         for message in [
             "The provided key element does not match the schema",
@@ -119,13 +119,13 @@ fn errors_of_the_service_are_told_apart() {
         ] {
             for error in met(Fault::Error(400, "ValidationException", message)).await {
                 assert!(matches!(error, StoreError::Misconfigured { .. }), "{error:?}");
-                assert_says(&error, &[message, "LockID", "sort key", "create-table"]);
+                assert_says(&error, &[message, "LockID", "sort key", "tfguard setup"]);
             }
         }
         for error in met(Fault::Error(400, "ValidationException", "'tableName' is too long")).await {
             assert!(matches!(error, StoreError::Misconfigured { .. }), "{error:?}");
             assert_says(&error, &["'tableName' is too long", "--table"]);
-            assert!(!error.to_string().contains("create-table"), "{error}");
+            assert!(!error.to_string().contains("tfguard setup"), "{error}");
         }
     });
 }

@@ -6,7 +6,11 @@ mod dynamodb;
 mod faults;
 mod history;
 mod local;
+mod lookalike;
 mod processes;
+mod s3;
+mod s3_faults;
+mod s3_foreign;
 
 use std::time::Duration;
 
@@ -42,6 +46,7 @@ fn busy(stamp: &str, waiters: usize, reason: &str) -> Record {
         asked_at: at,
         granted_at: at,
         renewed_at: at,
+        activity: None,
         identity: identity.clone(),
     });
     record.queue.extend((0..waiters).map(|number| Waiter {

@@ -14,7 +14,8 @@ pub(crate) enum Fault {
     Close,
     /// It is swallowed, and never answered.
     Hang,
-    /// It is answered with an error of DynamoDB: HTTP status, `__type`, message.
+    /// It is answered with an error of DynamoDB, or of S3 if it was meant for that: HTTP status, code,
+    /// message.
     Error(u16, &'static str, &'static str),
     /// It is answered with this, whatever it is.
     Garbage(u16, &'static str),
@@ -146,6 +147,9 @@ impl Shared {
             Fault::None => forward(&self.engine, request).map_or(Reply::Close, Reply::Bytes),
             Fault::Close => Reply::Close,
             Fault::Hang => Reply::Hang,
+            Fault::Error(status, code, message) if request.header("x-amz-target").is_none() => {
+                answer(status, &format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>"))
+            }
             Fault::Error(status, kind, message) => {
                 let kind = format!("com.amazonaws.dynamodb.v20120810#{kind}");
                 answer(status, &serde_json::json!({ "__type": kind, "message": message }).to_string())

@@ -26,9 +26,28 @@ impl Request {
         self.head.split(' ').next().unwrap_or_default()
     }
 
-    /// The operation that a DynamoDB request asks for.
+    /// The path and the query.
+    pub(crate) fn target(&self) -> &str {
+        self.head.split(' ').nth(1).unwrap_or_default()
+    }
+
+    /// What comes after the head.
+    pub(crate) fn body(&self) -> &[u8] {
+        let at = self.bytes.windows(4).position(|window| window == b"\r\n\r\n").map_or(0, |at| at + 4);
+        &self.bytes[at..]
+    }
+
+    /// The operation that a request to DynamoDB or S3 asks for.
     pub(crate) fn operation(&self) -> &str {
-        self.header("x-amz-target").and_then(|target| target.split_once('.')).map_or("", |(_, name)| name)
+        if let Some(target) = self.header("x-amz-target") {
+            return target.split_once('.').map_or("", |(_, name)| name);
+        }
+        let query = self.target().split_once('?').map_or("", |(_, query)| query);
+        match query.split('&').find_map(|pair| pair.strip_prefix("x-id=")) {
+            Some(name) => name,
+            None if query.contains("list-type=2") => "ListObjectsV2",
+            None => "",
+        }
     }
 }
 

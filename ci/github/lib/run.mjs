@@ -1,0 +1,149 @@
+// One run of tfguard, as it is kept between `main` and `post`: a folder with its output, its log, and who it is.
+
+import { spawn } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { Changes } from './changes.mjs';
+import { Course, readFrom } from './events.mjs';
+import { isAlive, signal, startOf } from './processes.mjs';
+
+/**
+ * What a step of the user's own would not have: the action's inputs and state, and the tokens that the runner gives
+ * to actions only. Terraform and its providers need none of it.
+ */
+const KEPT_BACK = /^(?:INPUT_|STATE_|GITHUB_STATE$|ACTIONS_RUNTIME_|ACTIONS_RESULTS_|ACTIONS_CACHE_)/;
+
+/** In the environment of everything that a run starts, with the run's folder. */
+export const MARK = 'TFGUARD_ACTION_RUN';
+const CHUNK = 1 << 16;
+const CHUNKS = 64;
+/** What says where locks are. */
+const PLACE = /^TFGUARD_(?:CHDIR|STORE|TABLE|BUCKET|REGION|ENDPOINT_URL|PROFILE|ROLE_ARN|LOCAL_DIR)$/;
+
+export class Run {
+  constructor(folder, facts) {
+    Object.assign(this, facts);
+    this.folder = folder;
+    this.course = new Course(this.log, this.logFrom);
+    this.changes = new Changes();
+    this.printed = 0;
+  }
+
+  /** Where the output goes. A file has no reader that could die. */
+  static output(folder) {
+    return path.join(folder, 'output');
+  }
+
+  /** A folder for a run that is about to start. */
+  static folder(env = process.env) {
+    return mkdtempSync(path.join(env.RUNNER_TEMP || os.tmpdir(), 'tfguard-run-'));
+  }
+
+  /** Starts tfguard. Its end is told by `ended`, which is `{ code, signal }` or `{ error }`. */
+  static start(folder, program, settings, env = process.env) {
+    const log = settings.logFile || path.join(folder, 'events.ndjson');
+    let logFrom = 0;
+    try {
+      logFrom = statSync(log).size;
+    } catch {
+      // There is none yet.
+    }
+    const childEnv = Object.fromEntries(Object.entries(env).filter(([name]) => !KEPT_BACK.test(name)));
+    childEnv[MARK] = folder;
+    const descriptor = openSync(Run.output(folder), 'a', 0o600);
+    const [command, ...rest] = settings.argv;
+    // A session of its own: a Ctrl-C at the terminal of a runner that somebody started by hand is for the runner.
+    const child = spawn(program, [command, `--log-file=${log}`, ...rest], {
+      detached: true,
+      env: childEnv,
+      stdio: ['ignore', descriptor, descriptor],
+    });
+    closeSync(descriptor);
+    const ended = new Promise((resolve) => {
+      child.once('error', (error) => resolve({ error }));
+      child.once('exit', (code, name) => resolve({ code, signal: name }));
+    });
+    const facts = {
+      program,
+      pid: child.pid,
+      start: child.pid ? startOf(child.pid) : null,
+      log,
+      logFrom,
+      place: settings.place,
+      // `post` may have another environment.
+      env: Object.fromEntries(Object.entries(env).filter(([name]) => PLACE.test(name))),
+      commands: settings.commands,
+      stopBudget: settings.stopBudget,
+    };
+    const run = new Run(folder, facts);
+    run.ended = ended;
+    run.#keep('run.json', JSON.stringify(facts));
+    return run;
+  }
+
+  /** The run that `main` has started; null when it came to none. */
+  static resume(folder) {
+    let run;
+    try {
+      run = new Run(folder, JSON.parse(readFileSync(path.join(folder, 'run.json'), 'utf8')));
+    } catch (error) {
+      if (error.code === 'ENOENT') return null;
+      throw error;
+    }
+    try {
+      run.printed = Number(readFileSync(path.join(folder, 'printed'), 'utf8'));
+    } catch {
+      // Nothing was printed.
+    }
+    return run;
+  }
+
+  #keep(name, text) {
+    const file = path.join(this.folder, name);
+    writeFileSync(`${file}.new`, text, { mode: 0o600 });
+    renameSync(`${file}.new`, file);
+  }
+
+  /** Says to `post` that there is nothing left to do. */
+  settled() {
+    this.#keep('settled', '');
+  }
+
+  get isSettled() {
+    try {
+      return statSync(path.join(this.folder, 'settled')).isFile();
+    } catch {
+      return false;
+    }
+  }
+
+  get alive() {
+    return isAlive(this.pid, this.start);
+  }
+
+  /**
+   * Sends a signal to tfguard, and to nothing else. More than one do no harm: Terraform gets one interrupt from
+   * tfguard, however many come.
+   */
+  signal(name) {
+    return this.alive && signal(this.pid, name);
+  }
+
+  /**
+   * Prints what has come since the last time, and takes in what was logged. Of output that comes faster than it is
+   * printed, only a part, so that whoever calls has time for other things too.
+   * @param {import('./workflow.mjs').Verbatim} verbatim
+   */
+  async follow(verbatim, all = false) {
+    this.course.update();
+    for (let chunks = 0; all || chunks < CHUNKS; chunks += 1) {
+      const bytes = readFrom(Run.output(this.folder), this.printed, CHUNK);
+      if (bytes.length === 0) return;
+      await verbatim.print(bytes);
+      this.changes.take(bytes);
+      this.printed += bytes.length;
+      this.#keep('printed', String(this.printed));
+    }
+  }
+}

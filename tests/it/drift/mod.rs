@@ -1,0 +1,4 @@
+//! `tfguard drift`, and shared runs beside each other.
+
+mod found;
+mod shared;

@@ -1,0 +1,13 @@
+//! What CI runners do to the jobs that we ship: the GitHub action and GitLab's job scripts, with
+//! real node, shells and Terraform. The runners are played: their signals in their order and at
+//! their times, their files, their clean-up.
+
+#![cfg(target_os = "linux")]
+
+mod github;
+mod gitlab;
+mod install;
+mod job;
+mod outputs;
+mod pipeline;
+mod recipes;
