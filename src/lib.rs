@@ -3,6 +3,7 @@
 
 pub mod app;
 pub mod child;
+pub mod ci;
 pub mod cli;
 pub mod clock;
 pub mod credentials;

@@ -13,3 +13,8 @@ pub fn seed() -> u64 {
     // The low half of a v7 UUID is random.
     Uuid::now_v7().as_u64_pair().1
 }
+
+/// A word that nobody can guess.
+pub fn token() -> String {
+    format!("{:016x}{:016x}", seed(), seed())
+}

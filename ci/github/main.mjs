@@ -84,6 +84,7 @@ async function main() {
     // Killed itself, or its lock not released: its guardian is at it, and we see it through.
     const over = end && (run.course.open().length === 0 || (await settle(run, verbatim, leave)));
     await verbatim.close();
+    if (end) await run.annotate();
     if (over) run.settled();
   } catch (error) {
     if (error.code !== 'EPIPE') throw error;

@@ -5,8 +5,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::course::{self, Built};
 use super::inherit::Around;
-use super::{care, migrate, setup, state};
+use super::{care, ci, migrate, setup, state};
 use crate::child::{Arrival, Terminal};
+use crate::ci::Desk;
 use crate::cli::{Action, Config, Format, Target};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::{Demands, Outlook};
@@ -26,6 +27,9 @@ pub(super) async fn run(config: &Config, arrivals: UnboundedReceiver<Arrival>, r
         Format::Text => Outlet::text(),
         Format::Json => Outlet::json(SharedWriter::stdout(), setup::wall),
     };
+    let desk = ci::desk(config);
+    let outlet = outlet.beside(desk.clone());
+    let reporter = &desk.as_ref().map_or_else(|| reporter.clone(), |desk| desk.hears(reporter));
     let mut locks = Vec::new();
     let mut report = match plan(config, reporter, started, &mut locks).await {
         Ok(plan) => supervise(&plan, arrivals, SystemClock, reporter, &outlet).await,
@@ -47,6 +51,7 @@ pub(super) async fn run(config: &Config, arrivals: UnboundedReceiver<Arrival>, r
         held: report.held,
         changes,
     });
+    ci::write_down(config, desk.as_ref(), changes, reporter);
     if let (Some(mut pumps), Some(mut arrivals)) = (report.pumps, report.arrivals) {
         let written = tokio::task::spawn_blocking(move || {
             // A reader that has gone wants no answer.
@@ -54,9 +59,12 @@ pub(super) async fn run(config: &Config, arrivals: UnboundedReceiver<Arrival>, r
         });
         // The lock is free, the child is dead: a slow reader may take all the time it wants.
         tokio::select! {
-            _ = async { (pumps.all().await, written.await) } => {}
+            _ = async { (pumps.all().await, written.await) } => desk.iter().for_each(Desk::all_is_written),
             () = stopped(&mut arrivals) => {}
         }
+    }
+    if let Some(desk) = desk {
+        desk.finish(reporter).await;
     }
     exit_code
 }

@@ -2,6 +2,7 @@
 //! else.
 
 mod care;
+mod ci;
 mod course;
 mod doctor;
 mod guarded;

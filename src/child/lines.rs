@@ -3,7 +3,7 @@
 /// Puts lines together again, as far as they are worth a look: one that is longer than the limit is
 /// passed over, so that nothing that a child prints takes our memory.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(crate) struct Lines {
     longest: usize,
     /// The beginning of a line whose end has not come yet.
     line: Vec<u8>,
@@ -13,12 +13,12 @@ pub(super) struct Lines {
 
 impl Lines {
     /// `longest`: in bytes, without the line's end.
-    pub(super) fn new(longest: usize) -> Self {
+    pub(crate) fn new(longest: usize) -> Self {
         Self { longest, line: Vec::new(), skip: false }
     }
 
     /// Takes a chunk in, and shows every line that ends in it.
-    pub(super) fn feed(&mut self, bytes: &[u8], mut look: impl FnMut(&[u8])) {
+    pub(crate) fn feed(&mut self, bytes: &[u8], mut look: impl FnMut(&[u8])) {
         let mut rest = bytes;
         while let Some(end) = memchr::memchr(b'\n', rest) {
             let (line, after) = (&rest[..end], &rest[end + 1..]);
@@ -41,7 +41,7 @@ impl Lines {
     }
 
     /// Shows a last line that has no end.
-    pub(super) fn finish(&mut self, mut look: impl FnMut(&[u8])) {
+    pub(crate) fn finish(&mut self, mut look: impl FnMut(&[u8])) {
         if !self.skip && !self.line.is_empty() {
             look(&self.line);
         }

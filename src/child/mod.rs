@@ -30,6 +30,7 @@ pub mod terminal;
 
 pub use keep::{Kept, Nowhere};
 pub use leftovers::{Leftovers, Swept};
+pub(crate) use lines::Lines;
 pub use marker::{InterruptSeen, Marker};
 pub use output::{Pumps, Sink};
 pub use parent::Parent;

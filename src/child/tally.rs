@@ -27,10 +27,14 @@ impl Tally {
 
     /// Looks at what passes on its way into another sink.
     pub fn of(&self, into: Box<dyn Sink>) -> Box<dyn Sink> {
-        Box::new(Teller { into, lines: Lines::new(LONGEST), tally: self.clone() })
+        Box::new(Teller { into, lines: Lines::new(LONGEST), tally: self.clone(), over: false })
     }
 
-    fn look(&self, line: &[u8]) {
+    fn look(&self, line: &[u8], over: &mut bool) {
+        *over = *over || is_outputs(line);
+        if *over {
+            return;
+        }
         if let Some(counts) = counts(line) {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(counts);
         }
@@ -41,20 +45,28 @@ struct Teller {
     into: Box<dyn Sink>,
     lines: Lines,
     tally: Tally,
+    /// What follows are the values of outputs, which may look like anything.
+    over: bool,
 }
 
 impl Sink for Teller {
     fn chunk(&mut self, bytes: &[u8]) {
-        let tally = &self.tally;
-        self.lines.feed(bytes, |line| tally.look(line));
+        let (tally, over) = (&self.tally, &mut self.over);
+        self.lines.feed(bytes, |line| tally.look(line, over));
         self.into.chunk(bytes);
     }
 
     fn end(&mut self) {
-        let tally = &self.tally;
-        self.lines.finish(|line| tally.look(line));
+        let (tally, over) = (&self.tally, &mut self.over);
+        self.lines.finish(|line| tally.look(line, over));
         self.into.end();
     }
+}
+
+/// The heading of the values, which Terraform prints last.
+fn is_outputs(line: &[u8]) -> bool {
+    let text = line.trim_ascii_end();
+    text == b"Outputs:" || text.ends_with(b"mOutputs:")
 }
 
 #[derive(Deserialize)]
@@ -151,6 +163,18 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(counts(line.as_bytes()), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn an_output_says_nothing() {
+        for heading in ["Outputs:", "\u{1b}[0m\u{1b}[1mOutputs:\r"] {
+            let tally = Tally::default();
+            let mut sink = tally.of(Box::new(Nowhere));
+            sink.chunk(b"Apply complete! Resources: 2 added, 0 changed, 0 destroyed.\n\n");
+            sink.chunk(format!("{heading}\n\nx = <<EOT\nPlan: 9 to add\nEOT\n").as_bytes());
+            sink.end();
+            assert_eq!(tally.counts(), of(2, 0, 0, 0), "{heading}");
         }
     }
 

@@ -438,6 +438,14 @@ pub struct Options {
     /// Append our own messages to this file as NDJSON [TFGUARD_LOG_FILE]
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub log_file: Option<PathBuf>,
+    /// Speak to the CI system: github (sections, annotations, a step summary), gitlab (sections), none, or auto, which
+    /// goes by its variables [TFGUARD_CI] [default: auto]
+    #[arg(long, value_name = "SYSTEM", help_heading = "Output")]
+    pub ci: Option<String>,
+    /// Write what Terraform changes to this file, as GitLab's artifacts:reports:terraform wants it
+    /// [TFGUARD_CI_REPORT]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub ci_report: Option<PathBuf>,
     /// Say more
     #[arg(short, long, help_heading = "Output", conflicts_with = "quiet")]
     pub verbose: bool,
@@ -488,6 +496,8 @@ impl Options {
             free_state_lock: after.free_state_lock.or(self.free_state_lock),
             log_format: after.log_format.or(self.log_format),
             log_file: after.log_file.or(self.log_file),
+            ci: after.ci.or(self.ci),
+            ci_report: after.ci_report.or(self.ci_report),
             verbose: if talks { after.verbose } else { self.verbose },
             quiet: if talks { after.quiet } else { self.quiet },
             color: after.color.or(self.color),

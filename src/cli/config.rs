@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::target::Wish;
+use crate::ci;
 use crate::credentials::Demands;
 use crate::lease::session::Wait;
 use crate::lease::{Lease, Mode};
@@ -225,6 +226,8 @@ pub struct Config {
     pub allow_stale_plan: bool,
     /// Where messages go.
     pub log: Log,
+    /// What is done for the CI system.
+    pub ci: ci::Wish,
     /// What becomes of a state lock that a dead Terraform left.
     pub free_state_lock: Policy,
     /// Why the run is made.

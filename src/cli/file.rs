@@ -38,6 +38,8 @@ pub(super) struct File {
     pub(super) free_state_lock: Option<String>,
     pub(super) log_format: Option<String>,
     pub(super) log_file: Option<PathBuf>,
+    pub(super) ci: Option<String>,
+    pub(super) ci_report: Option<PathBuf>,
     pub(super) color: Option<String>,
 }
 
@@ -97,7 +99,7 @@ pub(super) fn find(directory: &Path) -> Result<Option<(PathBuf, File)>, Error> {
         .map_err(|error| Error::Config(format!("{shown} cannot be read: {error}")))?;
     let mut file = read(&text).map_err(|cause| Error::Config(format!("{shown}: {cause}")))?;
     let folder = path.parent().unwrap_or(&directory);
-    for relative in [&mut file.local_dir, &mut file.log_file, &mut file.rescue_dir] {
+    for relative in [&mut file.local_dir, &mut file.log_file, &mut file.ci_report, &mut file.rescue_dir] {
         *relative = relative.take().map(|path| folder.join(path));
     }
     // A bare name is looked for on PATH.

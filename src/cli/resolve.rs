@@ -12,6 +12,7 @@ use super::origin::{Given, Origins};
 use super::queries::{Restore, State, StateCommand};
 use super::raise;
 use super::target::{StoreChoice, Wish};
+use crate::ci;
 use crate::credentials::Demands;
 use crate::error::Error;
 use crate::lease::session::Wait;
@@ -94,6 +95,7 @@ pub fn resolve(args: Args, surroundings: Surroundings<'_>) -> Result<Config, Err
         terraform_bin: terraform_bin(options.terraform_bin.clone(), &env, &file, surroundings.cwd),
         stands_in_for: options.stands_in_for,
         free_state_lock: free_state_lock(&origins, &options, &file)?,
+        ci: ci_wish(&origins, &options, &file, surroundings)?,
         log,
         reason: reason.map(|given| given.text),
         file: path,
@@ -500,6 +502,35 @@ fn free_state_lock(origins: &Origins<'_>, options: &Options, file: &File) -> Res
         }
         None => Ok(Policy::Own),
     }
+}
+
+fn ci_wish(
+    origins: &Origins<'_>,
+    options: &Options,
+    file: &File,
+    surroundings: Surroundings<'_>,
+) -> Result<ci::Wish, Error> {
+    let given = origins.text(options.ci.clone(), "--ci", "TFGUARD_CI", file.ci.clone())?;
+    let auto = || ci::detect(|name| (surroundings.env)(name)?.into_string().ok());
+    let report = origins.path(
+        options.ci_report.as_deref(),
+        "--ci-report",
+        "TFGUARD_CI_REPORT",
+        file.ci_report.as_deref(),
+    );
+    Ok(ci::Wish {
+        system: match given {
+            Some(given) => given.one_of(&[
+                ("github", Some(Some(ci::System::GitHub))),
+                ("gitlab", Some(Some(ci::System::GitLab))),
+                ("auto", None),
+                ("none", Some(None)),
+            ])?,
+            None => None,
+        }
+        .unwrap_or_else(auto),
+        report: report.map(|(path, _)| surroundings.cwd.join(path)),
+    })
 }
 
 fn log(origins: &Origins<'_>, options: &Options, file: &File, cwd: &Path) -> Result<Log, Error> {

@@ -41,7 +41,7 @@ impl Relay {
     /// For one stream of the child.
     pub(super) fn sink(&self, stream: Stream) -> Box<dyn Sink> {
         match (self.json, stream) {
-            (true, _) => Outlet::json(self.stdout.clone(), wall).sink(stream),
+            (true, _) => Outlet::json(self.stdout.clone(), wall).sink(stream, false),
             (false, Stream::Stdout) => Box::new(Copy(self.stdout.clone())),
             (false, Stream::Stderr) => Box::new(Copy(self.stderr.clone())),
         }

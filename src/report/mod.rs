@@ -18,5 +18,5 @@ pub mod trace;
 pub use event::{Ended, Event, Level, Party, PhaseResult, RunPhase, SignalAction};
 pub use outlet::Outlet;
 pub use output::{JsonOutput, Stream};
-pub use reporter::{Destination, Reporter, open_log_file};
+pub use reporter::{Destination, Listener, Reporter, open_log_file};
 pub use shared::SharedWriter;

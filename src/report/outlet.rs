@@ -5,10 +5,14 @@ use jiff::Timestamp;
 use super::output::{JsonOutput, Stream};
 use super::shared::SharedWriter;
 use crate::child::{Passthrough, Sink};
+use crate::ci::Desk;
 
 /// The way out for the children of one run.
 #[derive(Debug)]
-pub struct Outlet(Form);
+pub struct Outlet {
+    form: Form,
+    desk: Option<Desk>,
+}
 
 #[derive(Debug)]
 enum Form {
@@ -19,22 +23,41 @@ enum Form {
 impl Outlet {
     /// Byte for byte on our own streams.
     pub fn text() -> Self {
-        Self(Form::Text)
+        Self { form: Form::Text, desk: None }
     }
 
     /// NDJSON on `out`, which our own lines share; `now` stamps what is wrapped.
     pub fn json(out: SharedWriter, now: fn() -> Timestamp) -> Self {
-        Self(Form::Json { out, now })
+        Self { form: Form::Json { out, now }, desk: None }
+    }
+
+    /// The same, with a CI system's desk beside it.
+    #[must_use]
+    pub fn beside(self, desk: Option<Desk>) -> Self {
+        Self { desk, ..self }
+    }
+
+    /// The desk of the CI system, where we work with one.
+    pub fn desk(&self) -> Option<&Desk> {
+        self.desk.as_ref()
     }
 
     /// Whether children may write to our streams themselves.
     pub fn is_text(&self) -> bool {
-        matches!(self.0, Form::Text)
+        matches!(self.form, Form::Text)
     }
 
-    /// What takes the bytes of one stream of a child.
-    pub fn sink(&self, stream: Stream) -> Box<dyn Sink> {
-        match &self.0 {
+    /// What takes the bytes of one stream of a child. `terraform`: its words are Terraform's.
+    pub fn sink(&self, stream: Stream, terraform: bool) -> Box<dyn Sink> {
+        let sink = self.plain(stream);
+        match &self.desk {
+            Some(desk) => desk.listen(sink, stream, terraform),
+            None => sink,
+        }
+    }
+
+    fn plain(&self, stream: Stream) -> Box<dyn Sink> {
+        match &self.form {
             Form::Text => Box::new(match stream {
                 Stream::Stdout => Passthrough::stdout(),
                 Stream::Stderr => Passthrough::stderr(),

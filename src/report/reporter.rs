@@ -41,6 +41,13 @@ pub struct Reporter {
     stream: Way,
     file: Option<Way>,
     now: fn() -> Timestamp,
+    listener: Option<Arc<dyn Listener>>,
+}
+
+/// Somebody who wants to know of every event, whatever is shown.
+pub trait Listener: Send + Sync + std::fmt::Debug {
+    /// Takes it in. Must not block.
+    fn hear(&self, event: &Event, at: Timestamp);
 }
 
 /// The way to one thread.
@@ -53,6 +60,7 @@ struct Way {
 
 enum Message {
     Event(Arc<Event>, Timestamp),
+    Raw(Vec<u8>, SharedWriter),
     Flush(Sender<()>),
 }
 
@@ -84,7 +92,7 @@ impl Reporter {
             }
             None => None,
         };
-        Ok(Self { stream, file, now })
+        Ok(Self { stream, file, now, listener: None })
     }
 
     /// The reporter of a guardian, which writes where its supervisor wrote. What cannot be opened
@@ -101,9 +109,24 @@ impl Reporter {
         Self::start(destination, Level::Info, file, now).ok()
     }
 
+    /// The same, with somebody who is told of every event.
+    #[must_use]
+    pub fn heard_by(&self, listener: Arc<dyn Listener>) -> Self {
+        Self { listener: Some(listener), ..self.clone() }
+    }
+
+    /// Writes `bytes` to `out`, after everything said so far and before what is said later.
+    pub fn print(&self, bytes: Vec<u8>, out: SharedWriter) {
+        // The thread ends with the last sender only.
+        let _ = self.stream.messages.send(Message::Raw(bytes, out));
+    }
+
     /// Says something. Never blocks and never fails.
     pub fn emit(&self, event: Event) {
         let level = event.level();
+        if let Some(listener) = &self.listener {
+            listener.hear(&event, (self.now)());
+        }
         if self.wants(level) {
             let (event, at) = (Arc::new(event), (self.now)());
             for way in self.ways().filter(|way| level >= way.level) {
@@ -143,6 +166,8 @@ impl Way {
             while let Ok(message) = received.recv() {
                 match message {
                     Message::Event(event, at) => write(&event, at),
+                    // A closed stream has nobody to say so to.
+                    Message::Raw(bytes, out) => drop(out.write(&bytes)),
                     // Nobody may be waiting any more.
                     Message::Flush(done) => drop(done.send(())),
                 }

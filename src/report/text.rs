@@ -46,7 +46,7 @@ fn mark(level: Level, colour: bool) -> String {
 }
 
 /// What the event says, a sentence a line, without control characters.
-pub(super) fn message(event: &Event, now: Timestamp) -> Vec<String> {
+pub fn message(event: &Event, now: Timestamp) -> Vec<String> {
     let one = |text: String| vec![text];
     match event {
         Event::LockWaiting { lock, position, holders, waited, .. } => {

@@ -14,6 +14,7 @@ use super::keyring::Keyring;
 use super::launch::start_error;
 use super::stop::{Effect, Happening, Stop, Why};
 use crate::child::{Arrival, Hangup, InterruptSeen, Kept, Pumps, Running, Tally, Target, Terminal, spawn};
+use crate::ci::Scope;
 use crate::clock::{Clock, SystemClock};
 use crate::credentials;
 use crate::error::Error;
@@ -129,18 +130,28 @@ impl Scene<'_> {
         let mut terminal =
             if step.interactive && self.outlet.is_text() { Terminal::open_foreground() } else { None };
         let on_terminal = terminal.is_some();
+        let scope = self.open_scope(step).await;
+        // The reader of the log may have taken its time.
+        if let Err(error) = self.may_start() {
+            self.close_scope(scope, true).await;
+            return Err(error);
+        }
         let spec = self.spec(step, on_terminal);
         self.keys.look_after_guardian();
         let group = step.target == Target::Group;
         if let Some(guardian) = &mut self.keys.guardian {
             guardian.starting(group);
         }
-        let mut running = spawn(&spec, terminal.as_mut()).map_err(|error| {
-            if let Some(guardian) = &mut self.keys.guardian {
-                guardian.unwatch();
+        let mut running = match spawn(&spec, terminal.as_mut()) {
+            Ok(running) => running,
+            Err(error) => {
+                if let Some(guardian) = &mut self.keys.guardian {
+                    guardian.unwatch();
+                }
+                self.close_scope(scope, true).await;
+                return Err(start_error(step, &error));
             }
-            start_error(step, &error)
-        })?;
+        };
         self.stop.next_child();
         let (stdout, stderr) = running.take_output();
         let outputs = [(self.stdout_of(step), &stdout), (Stream::Stderr, &stderr)];
@@ -221,9 +232,23 @@ impl Scene<'_> {
         if let Some(guardian) = &mut self.keys.guardian {
             guardian.unwatch();
         }
-        pumps.finished(DRAIN).await;
+        let written = pumps.finished(DRAIN).await;
+        self.close_scope(scope, written).await;
         self.emit(Event::ChildExited { ended, argv: step.shown.clone() });
         Ok((ended, pumps))
+    }
+
+    /// Tells the CI system that Terraform's own words begin. A command of the user's speaks for itself.
+    async fn open_scope(&self, step: &Step) -> Option<Scope> {
+        let shown = !matches!(step.output, Output::Dropped | Output::Kept(_));
+        let desk = self.outlet.desk().filter(|_| shown && step.target == Target::Process)?;
+        desk.open(&step.shown.join(" "), !step.interactive, self.reporter).await
+    }
+
+    async fn close_scope(&self, scope: Option<Scope>, written: bool) {
+        if let (Some(scope), Some(desk)) = (scope, self.outlet.desk()) {
+            desk.close(scope, written, self.reporter).await;
+        }
     }
 
     /// Says how the child's credentials stand, and gives back what follows for the child.

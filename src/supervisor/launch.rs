@@ -140,16 +140,17 @@ impl Scene<'_> {
     ) -> Result<Pumps, Error> {
         let mut pumps = Pumps::new();
         let out = self.stdout_of(step);
+        let terraform = step.target == Target::Process;
         let merged = spec.stderr == Stderr::WithStdout;
         for (reader, stream, is_stdout) in [(stdout, out, true), (stderr, Stream::Stderr, false)] {
             if let Some(reader) = reader {
                 let sink: Box<dyn Sink> = match &step.output {
                     Output::Counted(tally) | Output::Piped(tally) if is_stdout => {
-                        tally.of(self.outlet.sink(stream))
+                        tally.of(self.outlet.sink(stream, terraform))
                     }
                     Output::Kept(kept) if is_stdout => kept.sink(),
                     Output::Dropped if is_stdout => Box::new(Nowhere),
-                    _ => self.outlet.sink(stream),
+                    _ => self.outlet.sink(stream, terraform),
                 };
                 // Terraform says it on stdout; a diagnostic on stderr may quote anything.
                 let sink: Box<dyn Sink> = match stream {

@@ -12,6 +12,7 @@
 mod backend;
 mod chaos;
 mod child;
+mod ci_reports;
 mod cli_directory;
 mod cli_file;
 mod cli_find;

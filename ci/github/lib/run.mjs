@@ -1,12 +1,13 @@
 // One run of tfguard, as it is kept between `main` and `post`: a folder with its output, its log, and who it is.
 
 import { spawn } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { Changes } from './changes.mjs';
 import { Course, readFrom } from './events.mjs';
 import { isAlive, signal, startOf } from './processes.mjs';
+import { print } from './workflow.mjs';
 
 /**
  * What a step of the user's own would not have: the action's inputs and state, and the tokens that the runner gives
@@ -35,6 +36,11 @@ export class Run {
     return path.join(folder, 'output');
   }
 
+  /** Where tfguard's annotations go. */
+  static commands(folder) {
+    return path.join(folder, 'commands');
+  }
+
   /** A folder for a run that is about to start. */
   static folder(env = process.env) {
     return mkdtempSync(path.join(env.RUNNER_TEMP || os.tmpdir(), 'tfguard-run-'));
@@ -51,6 +57,8 @@ export class Run {
     }
     const childEnv = Object.fromEntries(Object.entries(env).filter(([name]) => !KEPT_BACK.test(name)));
     childEnv[MARK] = folder;
+    // All that is printed is text; what is for the runner comes this way, and is printed afterwards.
+    childEnv.TFGUARD_CI_COMMANDS = Run.commands(folder);
     const descriptor = openSync(Run.output(folder), 'a', 0o600);
     const [command, ...rest] = settings.argv;
     // A session of its own: a Ctrl-C at the terminal of a runner that somebody started by hand is for the runner.
@@ -103,6 +111,20 @@ export class Run {
     const file = path.join(this.folder, name);
     writeFileSync(`${file}.new`, text, { mode: 0o600 });
     renameSync(`${file}.new`, file);
+  }
+
+  /** Prints the annotations, once. For when nothing is printed verbatim any more. */
+  async annotate() {
+    let text;
+    try {
+      text = readFileSync(Run.commands(this.folder), 'utf8');
+    } catch {
+      return;
+    }
+    rmSync(Run.commands(this.folder), { force: true });
+    // A program of the run's could write there too: no other command than these.
+    const lines = text.split('\n').filter((line) => /^::(?:error|warning) /.test(line));
+    if (lines.length > 0) await print(`${lines.join('\n')}\n`);
   }
 
   /** Says to `post` that there is nothing left to do. */

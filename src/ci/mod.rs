@@ -1,0 +1,75 @@
+//! At home in a CI system: sections around what runs, annotations with file and line, a summary of
+//! the run, and the counts that a merge request shows.
+//!
+//! [`desk`] gathers what is said and printed while a run goes on; what is made of it is pure:
+//! [`command`] (GitHub's workflow commands), [`section`] (GitLab's sections and report),
+//! [`summary`] and [`mermaid`] (the page of the run). [`diagnostic`] and [`change`] read it off
+//! Terraform's output.
+//!
+//! All of it goes to stderr, beside our own lines: stdout is the child's, and may be captured by
+//! whoever started us.
+
+pub mod change;
+pub mod command;
+pub mod desk;
+pub mod diagnostic;
+mod listen;
+pub mod markup;
+pub mod mermaid;
+pub mod note;
+mod pipe;
+pub mod section;
+pub mod summary;
+
+use std::path::PathBuf;
+
+pub use desk::{Desk, Scope};
+pub use note::Note;
+
+/// A CI system that more is done for than to name it in the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum System {
+    /// GitHub Actions.
+    GitHub,
+    /// GitLab CI.
+    GitLab,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// The system to speak to.
+    pub system: Option<System>,
+    /// Where the counts go that GitLab shows in a merge request, absolute.
+    pub report: Option<PathBuf>,
+}
+
+/// The system that we run under. Inside another tfguard's run it is that one's to speak.
+pub fn detect(env: impl Fn(&str) -> Option<String>) -> Option<System> {
+    let on = |name: &str| env(name).is_some_and(|value| value == "true");
+    if env("TFGUARD_SESSION").is_some() {
+        return None;
+    }
+    match (on("GITHUB_ACTIONS"), on("GITLAB_CI")) {
+        (true, _) => Some(System::GitHub),
+        (_, true) => Some(System::GitLab),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_system_is_known_by_its_variable() {
+        let with = |set: &'static [(&str, &str)]| {
+            move |name: &str| set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        };
+        assert_eq!(detect(with(&[("GITHUB_ACTIONS", "true")])), Some(System::GitHub));
+        assert_eq!(detect(with(&[("GITLAB_CI", "true")])), Some(System::GitLab));
+        assert_eq!(detect(with(&[("GITHUB_ACTIONS", "false"), ("CI", "true")])), None);
+        assert_eq!(detect(with(&[("GITHUB_ACTIONS", "true"), ("TFGUARD_SESSION", "x")])), None);
+        assert_eq!(detect(with(&[])), None);
+    }
+}

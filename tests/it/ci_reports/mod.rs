@@ -1,0 +1,6 @@
+//! What a run tells GitHub Actions and GitLab, with real Terraform.
+
+mod github;
+mod gitlab;
+mod runner;
+mod summary;
