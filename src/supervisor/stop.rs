@@ -10,7 +10,8 @@
 //!   to one second: some CI runners signal every process, and where Terraform says `Interrupt
 //!   received` by itself ours would be its second.
 //! - At a terminal the child is in the foreground and gets its Ctrl-C from the terminal. A signal
-//!   that reaches us there was meant for us alone and is passed on at once.
+//!   that reaches us there was meant for us alone and is passed on, after a moment in which the word
+//!   of a Ctrl-C just before it can still arrive.
 //! - A lease that is at risk for L/2, or lost, a deadline, credentials that are about to expire and
 //!   a closed terminal are interrupts too: the same one.
 //! - 0.9 L after the newest heartbeat that took effect, or when a stop takes longer than
@@ -27,6 +28,8 @@ use crate::report::event::SignalAction;
 
 /// How long Terraform has to show that it was interrupted by someone else.
 const MARKER_WAIT: Duration = Duration::from_secs(1);
+/// How long the word of a Ctrl-C may be on its way from the child's group.
+const KEY_WAIT: Duration = Duration::from_millis(100);
 
 /// Something that bears on the child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,7 +212,15 @@ impl Stop {
 
     /// Takes in what happened while no child runs: whatever follows, follows at the next start.
     pub fn note(&mut self, happening: Happening, now: Instant) {
-        self.handle(happening, true, now);
+        match happening {
+            // There is nobody whose word could still be on its way.
+            Happening::Signal(name) if self.stage == Stage::Running => {
+                let effects = &mut Vec::new();
+                self.interrupt(Why::Signal(name), now, effects);
+                self.look_at_the_clock(now, effects);
+            }
+            _ => drop(self.handle(happening, true, now)),
+        }
     }
 
     /// Whether the lease was lost, or at risk for so long that the child had to be stopped.
@@ -279,11 +290,10 @@ impl Stop {
                 self.stage = Stage::Stopping { since: now };
                 effects.push(Effect::Signal(name, SignalAction::Swallowed));
             }
-            Stage::Running if terminal => {
-                effects.push(Effect::Signal(name, SignalAction::Passed));
-                self.interrupt(Why::Signal(name), now, effects);
+            Stage::Running => {
+                let wait = if terminal { KEY_WAIT } else { MARKER_WAIT };
+                self.stage = Stage::Listening { signal: name, until: now + wait };
             }
-            Stage::Running => self.stage = Stage::Listening { signal: name, until: now + MARKER_WAIT },
             Stage::Listening { .. } | Stage::Stopping { .. } | Stage::Killed => {
                 effects.push(Effect::Signal(name, SignalAction::Swallowed));
             }
@@ -432,10 +442,17 @@ mod tests {
     }
 
     #[test]
-    fn at_a_terminal_a_signal_for_us_is_passed_on_at_once() {
+    fn at_a_terminal_a_signal_for_us_is_passed_on_unless_the_key_came_before_it() {
         let mut stop = leased(Limits::default());
-        let effects = stop.handle(Happening::Signal("SIGTERM"), true, at(1.0));
-        assert_eq!(interrupts(&effects), 1);
+        assert_eq!(stop.handle(Happening::Signal("SIGTERM"), true, at(1.0)), []);
+        assert_eq!(stop.wake_at(), Some(at(1.1)));
+        assert_eq!(interrupts(&stop.handle(Happening::Tick, true, at(1.1))), 1);
+
+        let mut stop = leased(Limits::default());
+        assert_eq!(stop.handle(Happening::Signal("SIGHUP"), true, at(1.0)), []);
+        let swallowed = [Effect::Signal("SIGHUP", SignalAction::Swallowed)];
+        assert_eq!(stop.handle(Happening::Marker, true, at(1.05)), swallowed);
+        assert_eq!(stop.handle(Happening::Tick, true, at(1.2)), []);
     }
 
     #[test]
@@ -517,7 +534,8 @@ mod tests {
     fn with_continue_a_signal_still_stops_the_child() {
         let mut stop = continuing();
         stop.handle(Happening::Lost, false, at(5.0));
-        assert_eq!(interrupts(&stop.handle(Happening::Signal("SIGTERM"), true, at(6.0))), 1);
+        stop.handle(Happening::Signal("SIGTERM"), true, at(6.0));
+        assert_eq!(interrupts(&stop.handle(Happening::Tick, true, at(7.0))), 1);
         assert_eq!(stop.handle(Happening::Tick, true, at(95.0)), []);
     }
 
@@ -536,7 +554,8 @@ mod tests {
     fn a_stop_that_takes_too_long_is_ended() {
         let limits = Limits { stop_timeout: Some(Duration::from_secs(5)), ..Limits::default() };
         let mut stop = leased(limits);
-        stop.handle(Happening::Signal("SIGINT"), true, at(1.0));
+        stop.handle(Happening::Signal("SIGINT"), true, at(0.5));
+        stop.handle(Happening::Tick, true, at(1.0));
         assert_eq!(stop.wake_at(), Some(at(6.0)));
         assert_eq!(stop.handle(Happening::Tick, true, at(6.0)), [Effect::Kill(Why::StopTimeout)]);
     }
