@@ -22,6 +22,9 @@ use crate::store::{Listed, Store, StoreError, StoreResult, Swap, Unavailable, Wa
 const OPERATOR_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest pause before a request is made again that met another one on the same object.
 const LONGEST_PAUSE_MS: u64 = 100;
+/// What has to be left for another attempt: one that is cut short may or may not take effect, and
+/// giving up before it leaves no doubt.
+const ATTEMPT: Duration = Duration::from_millis(300);
 
 /// An S3 bucket that holds lock records, maybe beside the states.
 ///
@@ -111,7 +114,7 @@ impl S3Store {
     pub(super) async fn pause(&self, budget: Budget) -> StoreResult<()> {
         let random = self.random.lock().unwrap_or_else(PoisonError::into_inner).u64(1..=LONGEST_PAUSE_MS);
         let pause = Duration::from_millis(random);
-        if budget.left() <= pause {
+        if budget.left() <= pause + ATTEMPT {
             // Nothing was written and nothing will be, which is what this kind says.
             let message = format!("{} is busy: others keep writing the same object", self.bucket.target);
             return Err(StoreError::Unavailable { kind: Unavailable::Throttled, message });
