@@ -9,11 +9,13 @@ use aws_sdk_s3::types::{
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging, VersioningConfiguration,
 };
 
-use super::flaw::{self, Flaw, Setting};
+use super::flaw::{self, Setting};
 use super::patience::{SETTLED, Wait, failure, persist};
-use super::progress::{Progress, Thing};
+use super::progress::Progress;
+use super::repair::looked_at;
 use crate::error::Error;
 use crate::inventory::{Bucket, Fault, S3Client};
+use crate::store::aws::Target;
 use crate::store::{StoreError, Unavailable, text::plain};
 
 /// The one region that takes no location.
@@ -39,11 +41,14 @@ pub(super) async fn ensure(
     repair: bool,
     progress: &Progress<'_>,
 ) -> Result<(), Error> {
-    let thing = Thing::bucket(name, client.region(), client.endpoint());
+    let thing = Target::bucket(name, Some(client.region()), client.endpoint());
+    let switch = async |setting| persist(|| switch_on(client, name, setting)).await;
+    let look_at =
+        async |bucket: &Bucket| looked_at(&thing, flaw::of_bucket(bucket), repair, &switch, progress).await;
     match persist(|| Bucket::region(client, name)).await {
         Ok(region) if region == client.region() => {
             let bucket = Bucket::read(client, name).await;
-            looked_at(client, name, &thing, &bucket, repair, progress).await
+            look_at(&bucket).await
         }
         Ok(region) => Err(elsewhere(&thing, Some(&region))),
         Err(Fault::Elsewhere(region)) => Err(elsewhere(&thing, region.as_deref())),
@@ -64,7 +69,7 @@ pub(super) async fn ensure(
                 Ok(Made::Raced) => {
                     progress.say(&format!("{thing} is being made by somebody else"));
                     let bucket = settled(client, name).await;
-                    return looked_at(client, name, &thing, &bucket, repair, progress).await;
+                    return look_at(&bucket).await;
                 }
                 Err(fault) => return Err(failure(&format!("{thing} could not be created"), &fault)),
             }
@@ -76,7 +81,7 @@ pub(super) async fn ensure(
     }
 }
 
-fn elsewhere(thing: &Thing, region: Option<&str>) -> Error {
+fn elsewhere(thing: &Target, region: Option<&str>) -> Error {
     let is = region.map_or("is in another region".to_owned(), |region| format!("is in {}", plain(region)));
     let give = region.map_or("the bucket's own".to_owned(), plain);
     Error::Config(format!(
@@ -136,34 +141,11 @@ async fn settled(client: &S3Client, name: &str) -> Bucket {
     }
 }
 
-async fn looked_at(
-    client: &S3Client,
-    name: &str,
-    thing: &Thing,
-    bucket: &Bucket,
-    repair: bool,
-    progress: &Progress<'_>,
-) -> Result<(), Error> {
-    let mut flaws = flaw::of_bucket(bucket);
-    let repaired = repair && flaws.iter().any(|flaw| flaw.setting().is_some());
-    if repair {
-        for setting in flaws.iter().filter_map(Flaw::setting) {
-            persist(|| switch_on(client, name, setting)).await.map_err(|fault| {
-                failure(&format!("{thing}: {} could not be switched on", setting.name()), &fault)
-            })?;
-            progress.switched_on(thing, setting);
-        }
-        flaws.retain(|flaw| flaw.setting().is_none());
-    }
-    progress.existing(thing, &flaws, repaired);
-    Ok(())
-}
-
 /// What a bucket cannot be created with. A new one may not be seen everywhere for a moment.
 async fn finish(
     client: &S3Client,
     name: &str,
-    thing: &Thing,
+    thing: &Target,
     tags: &[(String, String)],
 ) -> Result<(), Error> {
     let fail = |what: &str, fault: &Fault| {

@@ -14,6 +14,7 @@ mod make;
 pub mod names;
 mod patience;
 mod progress;
+mod repair;
 mod table;
 
 pub use backend::BackendFile;

@@ -1,46 +1,11 @@
 //! What `setup` says while it works.
 
 use std::cell::Cell;
-use std::fmt;
 
 use super::flaw::{Flaw, Setting};
 use crate::report::Reporter;
 use crate::report::event::{Event, Level};
-use crate::store::text::plain;
-
-/// A table or a bucket, for messages.
-#[derive(Debug, Clone)]
-pub(super) struct Thing {
-    kind: &'static str,
-    name: String,
-    region: String,
-    endpoint: Option<String>,
-}
-
-impl Thing {
-    pub(super) fn table(name: &str, region: &str, endpoint: Option<&str>) -> Self {
-        Self::new("DynamoDB table", name, region, endpoint)
-    }
-
-    pub(super) fn bucket(name: &str, region: &str, endpoint: Option<&str>) -> Self {
-        Self::new("S3 bucket", name, region, endpoint)
-    }
-
-    fn new(kind: &'static str, name: &str, region: &str, endpoint: Option<&str>) -> Self {
-        Self { kind, name: plain(name), region: plain(region), endpoint: endpoint.map(plain) }
-    }
-}
-
-impl fmt::Display for Thing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, name, region, endpoint } = self;
-        write!(f, "{kind} {name} in {region}")?;
-        if let Some(endpoint) = endpoint {
-            write!(f, " at {endpoint}")?;
-        }
-        Ok(())
-    }
-}
+use crate::store::aws::Target;
 
 /// Says it, and counts what is left to do.
 pub(super) struct Progress<'a> {
@@ -57,16 +22,16 @@ impl<'a> Progress<'a> {
         self.reporter.emit(Event::say(Level::Info, text));
     }
 
-    pub(super) fn created(&self, thing: &Thing) {
+    pub(super) fn created(&self, thing: &Target) {
         self.say(&format!("{thing}: created"));
     }
 
-    pub(super) fn switched_on(&self, thing: &Thing, setting: Setting) {
+    pub(super) fn switched_on(&self, thing: &Target, setting: Setting) {
         self.say(&format!("{thing}: switched on {}", setting.name()));
     }
 
     /// What is not as it should be about something that is new.
-    pub(super) fn left(&self, thing: &Thing, flaws: &[Flaw]) {
+    pub(super) fn left(&self, thing: &Target, flaws: &[Flaw]) {
         for flaw in flaws {
             let level = if matches!(flaw, Flaw::Changing(_)) { Level::Info } else { Level::Warn };
             self.mendable.set(self.mendable.get() || flaw.setting().is_some());
@@ -75,7 +40,7 @@ impl<'a> Progress<'a> {
     }
 
     /// What something is like that was there before. `changed`: not any more.
-    pub(super) fn existing(&self, thing: &Thing, flaws: &[Flaw], changed: bool) {
+    pub(super) fn existing(&self, thing: &Target, flaws: &[Flaw], changed: bool) {
         match (flaws.is_empty(), changed) {
             (true, false) => self.say(&format!("{thing} exists and is as it should be")),
             (true, true) => self.say(&format!("{thing} is as it should be now")),

@@ -12,9 +12,11 @@ use aws_sdk_dynamodb::types::{
 use super::blueprint::{KEY, TTL};
 use super::flaw::{self, Flaw, Setting};
 use super::patience::{ACTIVE, SETTLED, Wait, failure, persist};
-use super::progress::{Progress, Thing};
+use super::progress::Progress;
+use super::repair::looked_at;
 use crate::error::Error;
 use crate::inventory::{Description, DynamoClient, Fault, Table};
+use crate::store::aws::Target;
 
 /// What came of asking for a table.
 enum Made {
@@ -35,7 +37,10 @@ pub(super) async fn ensure(
     repair: bool,
     progress: &Progress<'_>,
 ) -> Result<(), Error> {
-    let thing = Thing::table(name, client.region(), client.endpoint());
+    let thing = Target::table(name, Some(client.region()), client.endpoint());
+    let switch = async |setting| switch_on(client, name, setting).await;
+    let look_at =
+        async |table: &Table| looked_at(&thing, flaw::of_table(table), repair, &switch, progress).await;
     let fail = |doing: &str, fault: &Fault| failure(&format!("{thing} {doing}"), fault);
     match describe(client, name).await {
         Ok(description) => {
@@ -44,7 +49,7 @@ pub(super) async fn ensure(
             wait_until_active(client, name, &thing, progress, description).await?;
             // Whoever is making it switches the rest on next.
             let table = if young { settled(client, name).await } else { Table::read(client, name).await };
-            looked_at(client, name, &thing, &table, repair, progress).await
+            look_at(&table).await
         }
         Err(Fault::Missing) => match create(client, name, tags).await {
             Ok(made) => {
@@ -65,7 +70,7 @@ pub(super) async fn ensure(
                     }
                     Made::Raced => {
                         let table = settled(client, name).await;
-                        looked_at(client, name, &thing, &table, repair, progress).await
+                        look_at(&table).await
                     }
                 }
             }
@@ -90,7 +95,7 @@ async fn appeared(client: &DynamoClient, name: &str) -> Result<Description, Faul
     }
 }
 
-fn check_key(thing: &Thing, description: &Description) -> Result<(), Error> {
+fn check_key(thing: &Target, description: &Description) -> Result<(), Error> {
     let faults = description.key_faults();
     if faults.is_empty() {
         return Ok(());
@@ -153,7 +158,7 @@ fn wanted(
 async fn wait_until_active(
     client: &DynamoClient,
     name: &str,
-    thing: &Thing,
+    thing: &Target,
     progress: &Progress<'_>,
     mut description: Description,
 ) -> Result<(), Error> {
@@ -196,31 +201,8 @@ async fn settled(client: &DynamoClient, name: &str) -> Table {
     }
 }
 
-async fn looked_at(
-    client: &DynamoClient,
-    name: &str,
-    thing: &Thing,
-    table: &Table,
-    repair: bool,
-    progress: &Progress<'_>,
-) -> Result<(), Error> {
-    let mut flaws = flaw::of_table(table);
-    let repaired = repair && flaws.iter().any(|flaw| flaw.setting().is_some());
-    if repair {
-        for setting in flaws.iter().filter_map(Flaw::setting) {
-            switch_on(client, name, setting).await.map_err(|fault| {
-                failure(&format!("{thing}: {} could not be switched on", setting.name()), &fault)
-            })?;
-            progress.switched_on(thing, setting);
-        }
-        flaws.retain(|flaw| flaw.setting().is_none());
-    }
-    progress.existing(thing, &flaws, repaired);
-    Ok(())
-}
-
 /// The settings that a table cannot be created with.
-async fn finish(client: &DynamoClient, name: &str, thing: &Thing) -> Result<(), Error> {
+async fn finish(client: &DynamoClient, name: &str, thing: &Target) -> Result<(), Error> {
     for setting in Setting::OF_TABLE {
         if let Err(fault) = switch_on(client, name, setting).await {
             if fault == Fault::Unsupported {

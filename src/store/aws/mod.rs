@@ -9,6 +9,7 @@ mod keys;
 mod login;
 mod role;
 mod sources;
+mod target;
 
 pub use access::Access;
 pub use files::{AwsFiles, ask_aws_files};
@@ -17,3 +18,4 @@ pub use login::{Login, RoleOptions, Secret, StaticKeys};
 pub(crate) use access::{Service, is_foreign, link};
 pub(crate) use error::{Answer, Asked};
 pub(crate) use keys::Keys;
+pub(crate) use target::Target;

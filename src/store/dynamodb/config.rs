@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::error::Target;
 use crate::store::aws::Access;
+use crate::store::aws::Target;
 
 /// A table and how to reach it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,6 @@ impl DynamoConfig {
     /// In words, as far as it is known before the environment was asked.
     pub fn describe(&self) -> String {
         let Access { region, endpoint_url, .. } = &self.access;
-        Target::new(&self.table, region.as_deref(), endpoint_url.as_deref()).to_string()
+        Target::table(&self.table, region.as_deref(), endpoint_url.as_deref()).to_string()
     }
 }

@@ -1,59 +1,19 @@
 //! What the SDK's errors mean to us, and how we say it.
 
-use std::fmt;
-
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
-use crate::store::aws::{Answer, Asked};
+use crate::store::aws::{Answer, Target};
 use crate::store::text::plain;
 use crate::store::{StoreError, Unavailable};
 
-/// The table we mean, for messages.
-#[derive(Debug, Clone)]
-pub(super) struct Target {
-    /// As given.
-    pub(super) table: String,
-    region: Option<String>,
-    endpoint: Option<String>,
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "DynamoDB table {}", plain(&self.table))?;
-        if let Some(region) = &self.region {
-            write!(f, " in {region}")?;
-        }
-        if let Some(endpoint) = &self.endpoint {
-            write!(f, " at {endpoint}")?;
-        }
-        Ok(())
-    }
-}
-
-impl Target {
-    pub(super) fn new(table: &str, region: Option<&str>, endpoint: Option<&str>) -> Self {
-        Self { table: table.to_owned(), region: region.map(plain), endpoint: endpoint.map(plain) }
-    }
-
-    /// Who is asked about it.
-    pub(super) fn asked(&self) -> Asked {
-        let service = match (&self.endpoint, &self.region) {
-            (Some(endpoint), _) => endpoint.clone(),
-            (None, Some(region)) => format!("DynamoDB in {region}"),
-            (None, None) => "DynamoDB".to_owned(),
-        };
-        Asked { service, language: "DynamoDB", resource: self.to_string() }
-    }
-
-    /// The command that makes a table of the right shape.
-    pub(super) fn create_command(&self, table: &str) -> String {
-        let option = |name: &str, value: &Option<String>| {
-            value.as_ref().map(|value| format!(" --{name} {value}")).unwrap_or_default()
-        };
-        let region = option("region", &self.region);
-        let endpoint = option("endpoint-url", &self.endpoint);
-        format!("`tfguard setup --table {table}{region}{endpoint}`")
-    }
+/// The command that makes a table of the right shape where `target` is.
+pub(super) fn create_command(target: &Target, table: &str) -> String {
+    let option = |name: &str, value: &Option<String>| {
+        value.as_ref().map(|value| format!(" --{name} {value}")).unwrap_or_default()
+    };
+    let region = option("region", &target.region);
+    let endpoint = option("endpoint-url", &target.endpoint);
+    format!("`tfguard setup --table {table}{region}{endpoint}`")
 }
 
 /// What the service says of a request whose form it refuses, or `None` if the error is another. A key
@@ -90,7 +50,7 @@ fn refusal(target: &Target, action: &str, answer: &Answer<'_>) -> StoreError {
         "ResourceNotFoundException" => StoreError::Misconfigured {
             message: format!(
                 "there is no {target}; create it with {}, or name another with --table or --region",
-                target.create_command(&plain(&target.table))
+                create_command(target, &plain(&target.name))
             ),
         },
         // Both say that nothing was written because somebody else is writing the same item.
@@ -112,7 +72,7 @@ mod tests {
     use super::*;
 
     fn answer(status: u16, code: &str) -> StoreError {
-        let target = Target::new("locks", Some("eu-west-1"), None);
+        let target = Target::table("locks", Some("eu-west-1"), None);
         let said = "the service's words".to_owned();
         refusal(&target, "dynamodb:PutItem", &Answer { status, code: Some(code), said })
     }

@@ -38,7 +38,7 @@ impl DynamoStore {
             }
         }
         let item = item::to_run_item(name, past).map_err(|error| bad(name, error))?;
-        let request = self.client.put_item().table_name(&self.target.table).set_item(Some(item));
+        let request = self.client.put_item().table_name(&self.target.name).set_item(Some(item));
         match self.send(timeout, request.send()).await? {
             Ok(_) => Ok(()),
             Err(error) => Err(self.explain("dynamodb:PutItem", &error).await),
@@ -57,7 +57,7 @@ impl DynamoStore {
         let request = self
             .client
             .put_item()
-            .table_name(&self.target.table)
+            .table_name(&self.target.name)
             .set_item(Some(item))
             .condition_expression("attribute_not_exists(LockID)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
@@ -118,7 +118,7 @@ impl DynamoStore {
                 kind: Unavailable::Failed,
                 message: format!("the history cannot be asked for: {error}"),
             })?;
-            let request = self.client.batch_get_item().request_items(&self.target.table, wanted);
+            let request = self.client.batch_get_item().request_items(&self.target.name, wanted);
             let left = end.since(SystemClock.mono());
             let answer = match self.send(left, request.send()).await? {
                 Ok(answer) => answer,

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 
-use super::error::{Target, is_about_key};
+use super::error::{create_command, is_about_key};
 use super::key;
 use crate::store::StoreError;
+use crate::store::aws::Target;
 
 /// The description is a kindness; it may not hold up the error for longer than this.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -15,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// table's key, or `None` when nothing is. The table is asked for its key; where that is not allowed
 /// the complaint itself has to do.
 pub(super) async fn explain(client: &Client, target: &Target, complaint: &str) -> Option<StoreError> {
-    let request = client.describe_table().table_name(&target.table).send();
+    let request = client.describe_table().table_name(&target.name).send();
     let description = match tokio::time::timeout(PATIENCE, request).await {
         Ok(Ok(answer)) => answer.table,
         _ => None,
@@ -33,7 +34,7 @@ pub(super) async fn explain(client: &Client, target: &Target, complaint: &str) -
         message: format!(
             "{target} {what}; the key of a table cannot be changed: create another with {} and name it with \
              --table",
-            target.create_command("NAME")
+            create_command(target, "NAME")
         ),
     })
 }

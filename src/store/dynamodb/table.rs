@@ -14,12 +14,12 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailur
 use tokio::sync::mpsc;
 
 use super::config::DynamoConfig;
-use super::error::{self as errors, Target};
+use super::error as errors;
 use super::item::{self, Item};
 use super::shape;
 use crate::lease::KEY_PREFIX;
 use crate::lease::{Found, LockName, PastRun, Record, Stamp};
-use crate::store::aws::{Keys, Service, link};
+use crate::store::aws::{Keys, Service, Target, link};
 use crate::store::codec::bad;
 use crate::store::{Listed, Store, StoreError, StoreResult, Swap, Watch};
 
@@ -46,7 +46,7 @@ impl DynamoStore {
     pub async fn connect(config: &DynamoConfig) -> StoreResult<Self> {
         let whose = format!("table \"{}\"", config.table);
         let link = link(&config.access, Service::Dynamodb, &whose).await?;
-        let target = Target::new(&config.table, Some(link.region.as_ref()), link.endpoint.as_deref());
+        let target = Target::table(&config.table, Some(link.region.as_ref()), link.endpoint.as_deref());
         let client = Builder::from(&link.sdk).credentials_provider(link.keys.provider()).build();
         Ok(Self { client: Client::from_conf(client), keys: link.keys, target })
     }
@@ -108,7 +108,7 @@ impl Store for DynamoStore {
         let request = self
             .client
             .get_item()
-            .table_name(&self.target.table)
+            .table_name(&self.target.name)
             .key(item::KEY, item::key(name))
             .consistent_read(true);
         match self.send(timeout, request.send()).await? {
@@ -127,7 +127,7 @@ impl Store for DynamoStore {
         let request = self
             .client
             .put_item()
-            .table_name(&self.target.table)
+            .table_name(&self.target.name)
             .set_item(Some(item::to_item(name, record).map_err(|error| bad(name, error))?))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let request = match expected {
@@ -156,7 +156,7 @@ impl Store for DynamoStore {
             let request = self
                 .client
                 .scan()
-                .table_name(&self.target.table)
+                .table_name(&self.target.name)
                 .consistent_read(true)
                 .filter_expression("begins_with(LockID, :ours) AND NOT contains(LockID, :history)")
                 .expression_attribute_values(":ours", AttributeValue::S(KEY_PREFIX.to_owned()))
@@ -175,8 +175,7 @@ impl Store for DynamoStore {
     }
 
     async fn delete(&self, name: &LockName, expected: Option<&Stamp>) -> StoreResult<()> {
-        let request =
-            self.client.delete_item().table_name(&self.target.table).key(item::KEY, item::key(name));
+        let request = self.client.delete_item().table_name(&self.target.name).key(item::KEY, item::key(name));
         let request = match expected {
             Some(stamp) => request
                 .condition_expression("stamp = :expected")

@@ -71,7 +71,7 @@ impl S3Store {
     }
 
     fn key(&self, name: &LockName) -> String {
-        key::object(&self.bucket.target.bucket, name)
+        key::object(&self.bucket.target.name, name)
     }
 
     /// What stands there now. An object that has not changed since it was seen is not sent again.

@@ -1,54 +1,14 @@
 //! What S3's errors mean to us, and how we say it.
 
-use std::fmt;
-
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
-use crate::store::aws::{Answer, Asked};
+use crate::store::aws::{Answer, Target};
 use crate::store::text::plain;
 use crate::store::{StoreError, Unavailable};
 
 /// Where S3 says which region a bucket is in.
 const REGION_HEADER: &str = "x-amz-bucket-region";
-
-/// The bucket we mean, for messages.
-#[derive(Debug, Clone)]
-pub(super) struct Target {
-    /// As given.
-    pub(super) bucket: String,
-    region: Option<String>,
-    endpoint: Option<String>,
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "S3 bucket {}", plain(&self.bucket))?;
-        if let Some(region) = &self.region {
-            write!(f, " in {region}")?;
-        }
-        if let Some(endpoint) = &self.endpoint {
-            write!(f, " at {endpoint}")?;
-        }
-        Ok(())
-    }
-}
-
-impl Target {
-    pub(super) fn new(bucket: &str, region: Option<&str>, endpoint: Option<&str>) -> Self {
-        Self { bucket: bucket.to_owned(), region: region.map(plain), endpoint: endpoint.map(plain) }
-    }
-
-    /// Who is asked about it.
-    pub(super) fn asked(&self) -> Asked {
-        let service = match (&self.endpoint, &self.region) {
-            (Some(endpoint), _) => endpoint.clone(),
-            (None, Some(region)) => format!("S3 in {region}"),
-            (None, None) => "S3".to_owned(),
-        };
-        Asked { service, language: "S3", resource: self.to_string() }
-    }
-}
 
 /// What the failure of a request says about its condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +66,7 @@ fn refusal(target: &Target, action: &str, answer: &Answer<'_>, region: Option<&s
         (_, "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException")
         | (301, _) => misconfigured(match region {
             Some(region) => {
-                let (bucket, region) = (plain(&target.bucket), plain(region));
+                let (bucket, region) = (plain(&target.name), plain(region));
                 format!("S3 bucket {bucket} is in {region}: give --region {region}")
             }
             None => format!("{target} is not in that region: give its own with --region ({said})"),
@@ -152,7 +112,7 @@ mod tests {
     use super::*;
 
     fn answer(status: u16, code: &str, action: &str, region: Option<&str>) -> StoreError {
-        let target = Target::new("states", Some("eu-west-1"), None);
+        let target = Target::bucket("states", Some("eu-west-1"), None);
         let said = "the service's words".to_owned();
         refusal(&target, action, &Answer { status, code: Some(code), said }, region)
     }

@@ -33,7 +33,7 @@ async fn objects(bucket: &Bucket, timeout: Duration) -> StoreResult<Vec<String>>
         let request = bucket
             .client
             .list_objects_v2()
-            .bucket(&bucket.target.bucket)
+            .bucket(&bucket.target.name)
             // Keys may hold what XML cannot.
             .encoding_type(EncodingType::Url)
             .set_continuation_token(token.take())
@@ -48,7 +48,7 @@ async fn objects(bucket: &Bucket, timeout: Duration) -> StoreResult<Vec<String>>
         let mut keys: Vec<String> =
             keys.map(|key| if encoded { decoded(key) } else { key.to_owned() }).collect();
         let last = keys.last().cloned().unwrap_or_default();
-        keys.retain(|key| key::name(&bucket.target.bucket, key, None).is_some());
+        keys.retain(|key| key::name(&bucket.target.name, key, None).is_some());
         found.extend(keys);
         match page.next_continuation_token.filter(|token| !token.is_empty()) {
             Some(next) if page.is_truncated != Some(false) => {
@@ -80,7 +80,7 @@ async fn entry(bucket: &Bucket, object: &str, timeout: Duration) -> StoreResult<
         // Deleted since it was listed.
         Got::Absent | Got::Unchanged => return Ok(None),
     };
-    let name = key::name(&bucket.target.bucket, object, lock_id.as_deref());
+    let name = key::name(&bucket.target.name, object, lock_id.as_deref());
     Ok(name.map(|name| Listed { name, record }))
 }
 

@@ -9,9 +9,10 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 
 use super::config::S3Config;
-use super::error::{self as errors, Condition, Target};
+use super::error::{self as errors, Condition};
 use crate::clock::SystemClock;
 use crate::lease::Instant;
+use crate::store::aws::Target;
 use crate::store::aws::{Keys, Service, is_foreign, link};
 use crate::store::{StoreError, StoreResult};
 
@@ -88,7 +89,7 @@ impl Bucket {
     /// [`StoreError::Misconfigured`], [`StoreError::Credentials`], see [`link`].
     pub(super) async fn connect(config: &S3Config) -> StoreResult<Self> {
         let link = link(&config.access, Service::S3, &format!("bucket \"{}\"", config.bucket)).await?;
-        let target = Target::new(&config.bucket, Some(link.region.as_ref()), link.endpoint.as_deref());
+        let target = Target::bucket(&config.bucket, Some(link.region.as_ref()), link.endpoint.as_deref());
         let foreign = link.endpoint.as_deref().is_some_and(is_foreign);
         let mut client = Builder::from(&link.sdk)
             .credentials_provider(link.keys.provider())
@@ -111,7 +112,7 @@ impl Bucket {
 
     /// Reads the object, unless it still has the tag `known`.
     pub(super) async fn get(&self, key: &str, known: Option<&str>, budget: Budget) -> StoreResult<Got> {
-        let request = self.client.get_object().bucket(&self.target.bucket).key(key);
+        let request = self.client.get_object().bucket(&self.target.name).key(key);
         let request = request.set_if_none_match(known.map(str::to_owned)).send();
         let answer = match self.within(budget, request).await? {
             Ok(answer) => answer,
@@ -146,7 +147,7 @@ impl Bucket {
         let request = self
             .client
             .put_object()
-            .bucket(&self.target.bucket)
+            .bucket(&self.target.name)
             .key(key)
             .content_type("application/json")
             .cache_control("no-cache")
@@ -166,7 +167,7 @@ impl Bucket {
     /// Deletes the object, on condition that it still has the tag `only`. Who does not know that
     /// condition is asked without: the caller has looked a moment ago.
     pub(super) async fn delete(&self, key: &str, only: Option<&str>, budget: Budget) -> StoreResult<Done> {
-        let request = self.client.delete_object().bucket(&self.target.bucket).key(key);
+        let request = self.client.delete_object().bucket(&self.target.name).key(key);
         let conditional = request.clone().set_if_match(only.map(str::to_owned)).send();
         let mut answer = self.within(budget, conditional).await?;
         if answer.as_ref().is_err_and(|error| errors::condition(error) == Condition::Unsupported) {
