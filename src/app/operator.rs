@@ -155,13 +155,20 @@ fn question(order: &Order) -> &'static str {
     }
 }
 
-/// Asks the person at the terminal. That there is one was checked with the options.
+/// Asks the person at the terminal about `lock`.
 pub(super) fn confirmed(lock: &str, what: &str) -> Result<bool, Error> {
+    asked("unlock", &format!("tfguard: lock {}: {what}", crate::escape::line(lock)))
+}
+
+/// Asks the person at the terminal on behalf of `command`. That there is one was checked with the
+/// options.
+pub(super) fn asked(command: &str, question: &str) -> Result<bool, Error> {
     if !std::io::stdin().is_terminal() {
-        return Err(Error::Usage("unlock asks before it acts: give --yes where nobody can answer".into()));
+        return Err(Error::Usage(format!(
+            "{command} asks before it acts: give --yes where nobody can answer"
+        )));
     }
-    let question = format!("tfguard: lock {}: {what} [y/N] ", crate::escape::line(lock));
-    let _ = SharedWriter::stderr().write(question.as_bytes());
+    let _ = SharedWriter::stderr().write(format!("{question} [y/N] ").as_bytes());
     let mut answer = String::new();
     std::io::stdin()
         .lock()

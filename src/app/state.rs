@@ -1,9 +1,9 @@
 //! `state versions`, and what `state restore` has to know before it asks for the lock.
 
-use std::io::{BufRead, IsTerminal};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::operator::asked;
 use super::{past, setup};
 use crate::cli::history::Row;
 use crate::cli::versions::{self as render, View};
@@ -154,27 +154,16 @@ async fn ask(
     present: Option<&Version>,
     runs: &[PastRun],
 ) -> Result<(), Error> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Error::Usage(
-            "state restore asks before it acts: give --yes where nobody can answer".into(),
-        ));
-    }
     let now = match present {
         Some(version) => line(object, version, runs).await,
         None => "no state".to_owned(),
     };
     let then = line(object, wanted, runs).await;
     let question = format!(
-        "tfguard: state {}\ntfguard:   now    {now}\ntfguard:   then   {then}\ntfguard: Restore it? [y/N] ",
+        "tfguard: state {}\ntfguard:   now    {now}\ntfguard:   then   {then}\ntfguard: Restore it?",
         object.place.describe()
     );
-    let _ = SharedWriter::stderr().write(question.as_bytes());
-    let mut answer = String::new();
-    std::io::stdin()
-        .lock()
-        .read_line(&mut answer)
-        .map_err(|error| Error::Usage(format!("no answer could be read: {error}")))?;
-    if matches!(answer.trim(), "y" | "Y" | "yes" | "Yes") {
+    if asked("state restore", &question)? {
         return Ok(());
     }
     Err(Error::Refused("the answer was no: nothing was restored".into()))
