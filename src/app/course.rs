@@ -70,13 +70,7 @@ pub(super) fn build(
             let built = Built::of(tool.init(*init, directory, &["-no-color".into()]), push);
             Ok(Built { shown: format!("tfguard state restore {named}"), ..built })
         }
-        Action::Status { .. }
-        | Action::History { .. }
-        | Action::Versions { .. }
-        | Action::Doctor { .. }
-        | Action::Unlock { .. }
-        | Action::Setup { .. }
-        | Action::Policy { .. } => Err(Error::Bug("a command without a child was to be supervised".into())),
+        _ => Err(Error::Bug("a command without a child was to be supervised".into())),
     }
 }
 

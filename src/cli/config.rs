@@ -136,6 +136,26 @@ pub enum Print {
     CloudFormation,
 }
 
+impl Action {
+    /// Whether it looks, tells or changes by itself: no lock is taken, and no child is run.
+    pub fn runs_nothing(&self) -> bool {
+        match self {
+            Self::Status { .. }
+            | Self::History { .. }
+            | Self::Versions { .. }
+            | Self::Doctor { .. }
+            | Self::Unlock { .. }
+            | Self::Setup { .. }
+            | Self::Policy { .. } => true,
+            Self::Terraform { .. }
+            | Self::Run { .. }
+            | Self::Drift { .. }
+            | Self::Restore { .. }
+            | Self::Exec { .. } => false,
+        }
+    }
+}
+
 /// The values of `--log-format`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Format {
