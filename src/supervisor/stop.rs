@@ -212,15 +212,8 @@ impl Stop {
 
     /// Takes in what happened while no child runs: whatever follows, follows at the next start.
     pub fn note(&mut self, happening: Happening, now: Instant) {
-        match happening {
-            // There is nobody whose word could still be on its way.
-            Happening::Signal(name) if self.stage == Stage::Running => {
-                let effects = &mut Vec::new();
-                self.interrupt(Why::Signal(name), now, effects);
-                self.look_at_the_clock(now, effects);
-            }
-            _ => drop(self.handle(happening, true, now)),
-        }
+        // There is nobody whose word could still be on its way.
+        self.take(happening, Duration::ZERO, now);
     }
 
     /// Whether the lease was lost, or at risk for so long that the child had to be stopped.
@@ -257,9 +250,14 @@ impl Stop {
 
     /// What follows. `terminal`: the child has the terminal.
     pub fn handle(&mut self, happening: Happening, terminal: bool, now: Instant) -> Vec<Effect> {
+        self.take(happening, if terminal { KEY_WAIT } else { MARKER_WAIT }, now)
+    }
+
+    /// `pause`: how long a signal is held back for the child's own word that it was interrupted.
+    fn take(&mut self, happening: Happening, pause: Duration, now: Instant) -> Vec<Effect> {
         let mut effects = Vec::new();
         match happening {
-            Happening::Signal(name) => self.signal(name, terminal, now, &mut effects),
+            Happening::Signal(name) => self.signal(name, pause, now, &mut effects),
             Happening::Marker => self.mark(now, &mut effects),
             Happening::Lease(deadlines) => {
                 // What the old lease demands by now is done first: after a sleep the new one says
@@ -283,17 +281,18 @@ impl Stop {
         effects
     }
 
-    fn signal(&mut self, name: &'static str, terminal: bool, now: Instant, effects: &mut Vec<Effect>) {
+    fn signal(&mut self, name: &'static str, pause: Duration, now: Instant, effects: &mut Vec<Effect>) {
         match self.stage {
             Stage::Running if self.marker => {
                 self.why = Some(Why::Signal(name));
                 self.stage = Stage::Stopping { since: now };
                 effects.push(Effect::Signal(name, SignalAction::Swallowed));
             }
-            Stage::Running => {
-                let wait = if terminal { KEY_WAIT } else { MARKER_WAIT };
-                self.stage = Stage::Listening { signal: name, until: now + wait };
+            Stage::Running if pause.is_zero() => {
+                effects.push(Effect::Signal(name, SignalAction::Passed));
+                self.interrupt(Why::Signal(name), now, effects);
             }
+            Stage::Running => self.stage = Stage::Listening { signal: name, until: now + pause },
             Stage::Listening { .. } | Stage::Stopping { .. } | Stage::Killed => {
                 effects.push(Effect::Signal(name, SignalAction::Swallowed));
             }
