@@ -319,14 +319,7 @@ async fn of_table(
         findings.push(table::refused_key(&config.table, &said));
     }
     findings.extend(conditions(&asked.conditions));
-    let rejected = match asked.table.description.fault() {
-        Some(Fault::Failed(error @ StoreError::Credentials { .. })) => Some(error.clone()),
-        Some(Fault::Failed(error)) => {
-            findings.push(unreachable(Area::Store, &error.to_string()));
-            None
-        }
-        _ => None,
-    };
+    let rejected = rejected(asked.table.description.fault(), &mut findings);
     let expiry = match rejected {
         Some(error) => Err(error),
         None => Ok(client.expiry().await),
@@ -337,6 +330,19 @@ async fn of_table(
         keys: Some(credentials::Keys { source, expiry, fixed }),
         tries: asked.tries,
         ..Part::default()
+    }
+}
+
+/// Why the credentials were refused, if they were. Another failure of the first question to the store
+/// is a finding.
+fn rejected(fault: Option<&Fault>, findings: &mut Vec<Finding>) -> Option<StoreError> {
+    match fault {
+        Some(Fault::Failed(error @ StoreError::Credentials { .. })) => Some(error.clone()),
+        Some(Fault::Failed(error)) => {
+            findings.push(unreachable(Area::Store, &error.to_string()));
+            None
+        }
+        _ => None,
     }
 }
 
@@ -374,14 +380,7 @@ async fn of_bucket(
     if asked.ignores_conditions {
         findings.push(ignored_conditions());
     }
-    let rejected = match asked.bucket.region.fault() {
-        Some(Fault::Failed(error @ StoreError::Credentials { .. })) => Some(error.clone()),
-        Some(Fault::Failed(error)) => {
-            findings.push(unreachable(Area::Store, &error.to_string()));
-            None
-        }
-        _ => None,
-    };
+    let rejected = rejected(asked.bucket.region.fault(), &mut findings);
     let expiry = match rejected {
         Some(error) => Err(error),
         None => Ok(client.expiry().await),
