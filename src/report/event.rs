@@ -145,6 +145,18 @@ impl PhaseResult {
 /// Everything that tfguard says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
+    /// All that can be refused without the lock has been looked at; nothing is written to a store
+    /// before this is said.
+    RunStarted {
+        /// Our session, as the records name it.
+        session: String,
+        /// Our own process id.
+        pid: u32,
+        /// The locks, in the order in which they are taken.
+        locks: Vec<LockName>,
+        /// The command line as it may be shown: redacted.
+        command: String,
+    },
     /// The lock is held; we stand in the queue.
     LockWaiting {
         /// The lock.
@@ -307,6 +319,8 @@ pub enum Event {
     },
     /// The end: what the run came to.
     RunSummary {
+        /// Our session; `None`: refused before the run began.
+        session: Option<String>,
         /// The locks that were resolved, in the order in which they are taken.
         locks: Vec<Served>,
         /// `succeeded`, `no_changes`, `declined`, `drift`, `failed`, `cancelled`, `lost`,
@@ -359,7 +373,8 @@ impl Event {
         ended_by_itself
             || matches!(
                 self,
-                Self::ChildStarted { .. }
+                Self::RunStarted { .. }
+                    | Self::ChildStarted { .. }
                     | Self::PhaseBegan { .. }
                     | Self::PhaseEnded { .. }
                     | Self::Drift { .. }
@@ -370,6 +385,7 @@ impl Event {
     /// The event's `type` in NDJSON.
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::RunStarted { .. } => "run_started",
             Self::LockWaiting { .. } => "lock_waiting",
             Self::LockAcquired { .. } => "lock_acquired",
             Self::PreviousRun { .. } | Self::Diagnostic { .. } => "diagnostic",

@@ -49,6 +49,14 @@ fn level(level: Level) -> &'static str {
 
 fn fields(event: &Event, at: Timestamp) -> Value {
     match event {
+        Event::RunStarted { session, pid, locks, command } => json!({
+            "session": session,
+            "pid": pid,
+            "lock": joined(locks),
+            "locks": locks,
+            "command": escape::line(command),
+            "version": env!("CARGO_PKG_VERSION"),
+        }),
         Event::LockWaiting { lock, session, position, holders, waited } => json!({
             "lock": lock,
             "session": session,
@@ -122,7 +130,8 @@ fn fields(event: &Event, at: Timestamp) -> Value {
             })
         }
         Event::Drift { drift } => super::drift::fields(drift.as_ref()),
-        Event::RunSummary { locks, outcome, exit_code, waited, held, changes } => json!({
+        Event::RunSummary { session, locks, outcome, exit_code, waited, held, changes } => json!({
+            "session": session,
             "lock": joined(locks.iter().map(|served| &served.lock)),
             "generation": match locks.as_slice() {
                 [only] => only.generation,
@@ -292,6 +301,11 @@ mod tests {
             "since": "1970-01-01T00:00:30.000000Z", "activity": null,
         });
         assert_eq!(
+            of("run_started"),
+            json!({"session": "01-s", "pid": 11, "lock": "prod,staging", "locks": ["prod", "staging"],
+                   "command": "terraform apply", "version": env!("CARGO_PKG_VERSION")})
+        );
+        assert_eq!(
             of("lock_waiting"),
             json!({
                 "lock": "prod", "session": "01-s", "position": 2, "holder": alice, "holders": [alice],
@@ -326,7 +340,7 @@ mod tests {
         );
         assert_eq!(
             of("run_summary"),
-            json!({"lock": "prod", "generation": 42, "outcome": "not_acquired", "exit_code": 75,
+            json!({"session": "01-s", "lock": "prod", "generation": 42, "outcome": "not_acquired", "exit_code": 75,
                    "locks": [{"lock": "prod", "generation": 42, "held_ms": 2000}],
                    "waited_ms": 1000, "held_ms": 2000,
                    "changes": {"add": 1, "change": 0, "destroy": 0, "import": 0}})
@@ -343,6 +357,7 @@ mod tests {
             held: Some(Duration::from_secs(1)),
         };
         let event = Event::RunSummary {
+            session: None,
             locks: vec![served("a", 7), served("b", 9)],
             outcome: "succeeded",
             exit_code: 0,

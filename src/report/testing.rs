@@ -78,6 +78,12 @@ pub(crate) fn every_event() -> Vec<Event> {
     let lock = prod;
     let seconds = Duration::from_secs;
     vec![
+        Event::RunStarted {
+            session: "01-s".into(),
+            pid: 11,
+            locks: vec![lock(), LockName::new("staging").unwrap()],
+            command: "terraform apply".into(),
+        },
         Event::LockWaiting {
             lock: lock(),
             session: "01-s".into(),
@@ -126,6 +132,7 @@ pub(crate) fn every_event() -> Vec<Event> {
             fleeting: true,
         },
         Event::RunSummary {
+            session: Some("01-s".into()),
             locks: vec![Served { lock: lock(), generation: Some(42), held: Some(seconds(2)) }],
             outcome: "not_acquired",
             exit_code: 75,
@@ -163,6 +170,7 @@ pub(crate) fn hostile() -> Vec<Event> {
             cause: Some(text.clone()),
         },
         Event::LockLost { lock: prod(), cause: text.clone() },
+        Event::RunStarted { session: "01-s".into(), pid: 1, locks: vec![prod()], command: text.clone() },
         Event::ChildStarted { argv: vec![text.clone()], pid: 1 },
         Event::StateRescued {
             locks: vec![prod()],

@@ -49,6 +49,11 @@ fn mark(level: Level, colour: bool) -> String {
 pub fn message(event: &Event, now: Timestamp) -> Vec<String> {
     let one = |text: String| vec![text];
     match event {
+        Event::RunStarted { session, pid, command, .. } => one(format!(
+            "about to run `{}` (tfguard {}, session {session}, pid {pid})",
+            escape::line(command),
+            env!("CARGO_PKG_VERSION")
+        )),
         Event::LockWaiting { lock, position, holders, waited, .. } => {
             one(waiting(lock, *position, holders, *waited, now))
         }
@@ -283,8 +288,9 @@ mod tests {
     fn each_event_as_people_read_it() {
         let all: String = every_event().iter().map(shown).collect();
         assert_eq!(
-            all,
+            all.replace(env!("CARGO_PKG_VERSION"), "VERSION"),
             "\
+tfguard: about to run `terraform apply` (tfguard VERSION, session 01-s, pid 11)
 tfguard: waiting for lock prod, position 2, 1m 1s so far; held by alice on ci-7 (https://ci/1), running `terraform apply`, for 2m
 tfguard: lock prod acquired (dynamodb table t, generation 42)
 tfguard: warning: the previous run 7 under lock prod was killed before it could finish with exit code 1, 2m ago: alice on ci-7 (https://ci/1), running `terraform apply`
