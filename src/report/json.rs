@@ -227,6 +227,15 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// One JSON document on one line, with its newline. Keys are in alphabetical order.
+pub(crate) fn document(value: &impl Serialize) -> Vec<u8> {
+    // Our documents have string keys and nothing in them that fails.
+    let sorted = serde_json::to_value(value).unwrap_or_default();
+    let mut line = to_bytes(&sorted);
+    line.push(b'\n');
+    line
+}
+
 /// Compact JSON in which nothing is left that a terminal or a CI could take for a command, even
 /// where the value has to stay as it is.
 pub(crate) fn to_bytes(value: &impl Serialize) -> Vec<u8> {
