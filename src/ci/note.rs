@@ -90,7 +90,7 @@ impl Note {
                 self.got.insert(lock.as_str().to_owned(), got);
             }
             Event::PhaseEnded { phase, result, took } => self.phases.push((*phase, *result, *took)),
-            Event::RunSummary { locks, outcome, exit_code, waited, held, changes } => {
+            Event::RunSummary { locks, outcome, exit_code, waited, held, changes, .. } => {
                 self.sum = Some(Sum {
                     locks: locks.clone(),
                     outcome,

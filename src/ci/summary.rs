@@ -270,6 +270,7 @@ mod tests {
     fn summed(outcome: &'static str, exit_code: u8, changes: Option<Counts>) -> Event {
         let lock = LockName::new("prod").unwrap();
         Event::RunSummary {
+            session: Some("01-s".into()),
             locks: vec![Served { lock, generation: Some(7), held: None }],
             outcome,
             exit_code,

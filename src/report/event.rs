@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::error::Error;
+use crate::history::Estimate;
 use crate::lease::{Activity, Counts, Identity, Last, LockName, Mode, Phase};
 use crate::terraform::drift::Drift;
 
@@ -145,6 +146,18 @@ impl PhaseResult {
 /// Everything that tfguard says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
+    /// All that can be refused without the lock has been looked at; nothing is written to a store
+    /// before this is said.
+    RunStarted {
+        /// Our session, as the records name it.
+        session: String,
+        /// Our own process id.
+        pid: u32,
+        /// The locks, in the order in which they are taken.
+        locks: Vec<LockName>,
+        /// The command line as it may be shown: redacted.
+        command: String,
+    },
     /// The lock is held; we stand in the queue.
     LockWaiting {
         /// The lock.
@@ -157,6 +170,10 @@ pub enum Event {
         holders: Vec<Party>,
         /// How long we have waited so far.
         waited: Duration,
+        /// How long it may still take, by the lock's history.
+        estimate: Option<Estimate>,
+        /// It is more than what a holder is doing.
+        news: bool,
     },
     /// The lock is ours.
     LockAcquired {
@@ -307,6 +324,8 @@ pub enum Event {
     },
     /// The end: what the run came to.
     RunSummary {
+        /// Our session; `None`: refused before the run began.
+        session: Option<String>,
         /// The locks that were resolved, in the order in which they are taken.
         locks: Vec<Served>,
         /// `succeeded`, `no_changes`, `declined`, `drift`, `failed`, `cancelled`, `lost`,
@@ -359,7 +378,9 @@ impl Event {
         ended_by_itself
             || matches!(
                 self,
-                Self::ChildStarted { .. }
+                Self::RunStarted { .. }
+                    | Self::LockWaiting { news: false, .. }
+                    | Self::ChildStarted { .. }
                     | Self::PhaseBegan { .. }
                     | Self::PhaseEnded { .. }
                     | Self::Drift { .. }
@@ -370,6 +391,7 @@ impl Event {
     /// The event's `type` in NDJSON.
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::RunStarted { .. } => "run_started",
             Self::LockWaiting { .. } => "lock_waiting",
             Self::LockAcquired { .. } => "lock_acquired",
             Self::PreviousRun { .. } | Self::Diagnostic { .. } => "diagnostic",

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::event::{Ended, Event, Level, Party, PhaseResult, RunPhase, Served, SignalAction};
+use crate::history::{Estimate, Span};
 use crate::lease::{Activity, Counts, Identity, Intervention, Last, LockName, Mode, Outcome, Phase};
 use crate::terraform::drift::{Action, Change, Drift, Drifted, Shown};
 
@@ -78,12 +79,23 @@ pub(crate) fn every_event() -> Vec<Event> {
     let lock = prod;
     let seconds = Duration::from_secs;
     vec![
+        Event::RunStarted {
+            session: "01-s".into(),
+            pid: 11,
+            locks: vec![lock(), LockName::new("staging").unwrap()],
+            command: "terraform apply".into(),
+        },
         Event::LockWaiting {
             lock: lock(),
             session: "01-s".into(),
             position: 2,
             holders: vec![party(alice())],
             waited: Duration::from_millis(61_500),
+            estimate: Some(Estimate {
+                until: Some(Span { median: seconds(240), p90: seconds(540) }),
+                runs: 12,
+            }),
+            news: true,
         },
         Event::LockAcquired {
             lock: lock(),
@@ -126,6 +138,7 @@ pub(crate) fn every_event() -> Vec<Event> {
             fleeting: true,
         },
         Event::RunSummary {
+            session: Some("01-s".into()),
             locks: vec![Served { lock: lock(), generation: Some(42), held: Some(seconds(2)) }],
             outcome: "not_acquired",
             exit_code: 75,
@@ -155,6 +168,8 @@ pub(crate) fn hostile() -> Vec<Event> {
             position: 0,
             holders: vec![Party { session: text.clone(), ..party(mallory()) }; 5],
             waited: Duration::ZERO,
+            estimate: None,
+            news: true,
         },
         Event::LockAtRisk {
             lock: prod(),
@@ -163,6 +178,7 @@ pub(crate) fn hostile() -> Vec<Event> {
             cause: Some(text.clone()),
         },
         Event::LockLost { lock: prod(), cause: text.clone() },
+        Event::RunStarted { session: "01-s".into(), pid: 1, locks: vec![prod()], command: text.clone() },
         Event::ChildStarted { argv: vec![text.clone()], pid: 1 },
         Event::StateRescued {
             locks: vec![prod()],
