@@ -30,9 +30,14 @@ pub(super) async fn run(config: &Config, arrivals: UnboundedReceiver<Arrival>, r
     let desk = ci::desk(config);
     let outlet = outlet.beside(desk.clone());
     let reporter = &desk.as_ref().map_or_else(|| reporter.clone(), |desk| desk.hears(reporter));
-    let mut locks = Vec::new();
+    let (mut locks, mut session) = (Vec::new(), None);
     let mut report = match plan(config, reporter, started, &mut locks).await {
-        Ok(plan) => supervise(&plan, arrivals, SystemClock, reporter, &outlet).await,
+        Ok(plan) => {
+            session = Some(plan.candidate.session.clone());
+            reporter.emit(begins(&plan));
+            reporter.record(super::FLUSH);
+            supervise(&plan, arrivals, SystemClock, reporter, &outlet).await
+        }
         Err(error) => Report::failed(error, SystemClock.mono().since(started.mono)),
     };
     if let Err(error) = &report.result {
@@ -44,6 +49,7 @@ pub(super) async fn run(config: &Config, arrivals: UnboundedReceiver<Arrival>, r
         Err(_) => (None, Vec::new()),
     };
     reporter.emit(Event::RunSummary {
+        session,
         locks: if report.locks.is_empty() { locks } else { report.locks.clone() },
         outcome: report.outcome(),
         exit_code,
@@ -67,6 +73,16 @@ pub(super) async fn run(config: &Config, arrivals: UnboundedReceiver<Arrival>, r
         desk.finish(reporter).await;
     }
     exit_code
+}
+
+/// Who we are and what we are about to do. Whoever cleans up after us knows our entries by it.
+fn begins(plan: &Plan) -> Event {
+    Event::RunStarted {
+        session: plan.candidate.session.clone(),
+        pid: std::process::id(),
+        locks: plan.names().cloned().collect(),
+        command: plan.candidate.identity.command.clone().unwrap_or_default(),
+    }
 }
 
 /// Completes when we are asked to stop.

@@ -47,6 +47,7 @@ pub enum NameError {
 
 /// A lock's name, checked.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct LockName(String);
 
@@ -88,6 +89,7 @@ impl std::fmt::Display for LockName {
 
 /// How a lock is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Alone.
@@ -98,6 +100,7 @@ pub enum Mode {
 
 /// How far a holder has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// It was given the lock by whoever left and has not said yet that it is there.
@@ -261,6 +264,7 @@ pub struct Waiter {
 
 /// How an active holder ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// It released the lock itself after its child had ended.

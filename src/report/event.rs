@@ -4,13 +4,17 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::error::Error;
+use crate::history::Estimate;
 use crate::lease::{Activity, Counts, Identity, Last, LockName, Mode, Phase};
 use crate::terraform::drift::Drift;
 
 /// How much an event matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
 pub enum Level {
     /// For those who look for a fault (`-v`).
     Debug,
@@ -58,7 +62,9 @@ impl Served {
 }
 
 /// What was done about a signal that reached us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
 pub enum SignalAction {
     /// The child got its one SIGINT from us.
     Passed,
@@ -78,7 +84,9 @@ pub enum Ended {
 }
 
 /// A part of a run that consists of several.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
 pub enum RunPhase {
     /// `init`, where it is needed.
     Init,
@@ -106,15 +114,14 @@ impl RunPhase {
 }
 
 /// What a phase came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
 pub enum PhaseResult {
     /// It went well.
     Succeeded,
-    /// Its child ended with this code, as our exit code would have it.
-    Failed {
-        /// The code.
-        code: u8,
-    },
+    /// Its command failed.
+    Failed,
     /// There is something to apply, or drift.
     Changes,
     /// There is nothing.
@@ -132,7 +139,7 @@ impl PhaseResult {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",
-            Self::Failed { .. } => "failed",
+            Self::Failed => "failed",
             Self::Changes => "changes",
             Self::NoChanges => "no_changes",
             Self::Approved => "approved",
@@ -142,9 +149,63 @@ impl PhaseResult {
     }
 }
 
+/// What a run came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum RunOutcome {
+    /// The command exited with 0.
+    Succeeded,
+    /// There was nothing to apply, or no drift.
+    NoChanges,
+    /// Somebody said no to the plan.
+    Declined,
+    /// Something has changed outside Terraform.
+    Drift,
+    /// The command failed, or something in front of it.
+    Failed,
+    /// A signal or a deadline stopped it.
+    Cancelled,
+    /// The lock was lost or at risk, and the command did not succeed.
+    Lost,
+    /// The lock was not got. Nothing was run.
+    NotAcquired,
+    /// Refused for what the lock's record says: a stale plan, or a state that waits to be pushed. Nothing was run.
+    Refused,
+}
+
+impl RunOutcome {
+    /// Its word in events and in the history.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::NoChanges => "no_changes",
+            Self::Declined => "declined",
+            Self::Drift => "drift",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Lost => "lost",
+            Self::NotAcquired => "not_acquired",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 /// Everything that tfguard says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
+    /// All that can be refused without the lock has been looked at; nothing is written to a store
+    /// before this is said.
+    RunStarted {
+        /// Our session, as the records name it.
+        session: String,
+        /// Our own process id.
+        pid: u32,
+        /// The locks, in the order in which they are taken.
+        locks: Vec<LockName>,
+        /// The command line as it may be shown: redacted.
+        command: String,
+    },
     /// The lock is held; we stand in the queue.
     LockWaiting {
         /// The lock.
@@ -157,6 +218,10 @@ pub enum Event {
         holders: Vec<Party>,
         /// How long we have waited so far.
         waited: Duration,
+        /// How long it may still take, by the lock's history.
+        estimate: Option<Estimate>,
+        /// It is more than what a holder is doing.
+        news: bool,
     },
     /// The lock is ours.
     LockAcquired {
@@ -288,6 +353,8 @@ pub enum Event {
         phase: RunPhase,
         /// What it came to.
         result: PhaseResult,
+        /// How its child ended where it failed, as our exit code would have it.
+        code: Option<u8>,
         /// How long it took.
         took: Duration,
     },
@@ -307,11 +374,12 @@ pub enum Event {
     },
     /// The end: what the run came to.
     RunSummary {
+        /// Our session; `None`: refused before the run began.
+        session: Option<String>,
         /// The locks that were resolved, in the order in which they are taken.
         locks: Vec<Served>,
-        /// `succeeded`, `no_changes`, `declined`, `drift`, `failed`, `cancelled`, `lost`,
-        /// `not_acquired`, `refused`.
-        outcome: &'static str,
+        /// What it came to.
+        outcome: RunOutcome,
         /// Our own exit code.
         exit_code: u8,
         /// How long we waited for the locks.
@@ -359,7 +427,9 @@ impl Event {
         ended_by_itself
             || matches!(
                 self,
-                Self::ChildStarted { .. }
+                Self::RunStarted { .. }
+                    | Self::LockWaiting { news: false, .. }
+                    | Self::ChildStarted { .. }
                     | Self::PhaseBegan { .. }
                     | Self::PhaseEnded { .. }
                     | Self::Drift { .. }
@@ -370,6 +440,7 @@ impl Event {
     /// The event's `type` in NDJSON.
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::RunStarted { .. } => "run_started",
             Self::LockWaiting { .. } => "lock_waiting",
             Self::LockAcquired { .. } => "lock_acquired",
             Self::PreviousRun { .. } | Self::Diagnostic { .. } => "diagnostic",

@@ -149,6 +149,12 @@ impl Reporter {
         failed == 0
     }
 
+    /// Waits until everything said so far is in the log file, at most for `bound`. Returns whether it
+    /// is; without a file there is nothing to wait for.
+    pub fn record(&self, bound: Duration) -> bool {
+        self.file.iter().all(|way| way.flush(bound))
+    }
+
     /// The file first: what it has to say of itself goes to the stream.
     fn ways(&self) -> impl Iterator<Item = &Way> {
         self.file.iter().chain([&self.stream])

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::event::{Ended, Event, Level, Party, PhaseResult, RunPhase, Served, SignalAction};
+use super::event::{Ended, Event, Level, Party, PhaseResult, RunOutcome, RunPhase, Served, SignalAction};
+use crate::history::{Estimate, Span};
 use crate::lease::{Activity, Counts, Identity, Intervention, Last, LockName, Mode, Outcome, Phase};
 use crate::terraform::drift::{Action, Change, Drift, Drifted, Shown};
 
@@ -78,12 +79,23 @@ pub(crate) fn every_event() -> Vec<Event> {
     let lock = prod;
     let seconds = Duration::from_secs;
     vec![
+        Event::RunStarted {
+            session: "01-s".into(),
+            pid: 11,
+            locks: vec![lock(), LockName::new("staging").unwrap()],
+            command: "terraform apply".into(),
+        },
         Event::LockWaiting {
             lock: lock(),
             session: "01-s".into(),
             position: 2,
             holders: vec![party(alice())],
             waited: Duration::from_millis(61_500),
+            estimate: Some(Estimate {
+                until: Some(Span { median: seconds(240), p90: seconds(540) }),
+                runs: 12,
+            }),
+            news: true,
         },
         Event::LockAcquired {
             lock: lock(),
@@ -125,19 +137,32 @@ pub(crate) fn every_event() -> Vec<Event> {
             command: "tfguard exec -- terraform state push /srv/.tfguard/rescue/errored-1.tfstate".into(),
             fleeting: true,
         },
+        Event::StateLockFreed {
+            id: "6f1c9a5e-2b1d".into(),
+            path: "s3://states/prod.tfstate".into(),
+            who: "runner@ci-7".into(),
+            created: at(30),
+        },
         Event::RunSummary {
+            session: Some("01-s".into()),
             locks: vec![Served { lock: lock(), generation: Some(42), held: Some(seconds(2)) }],
-            outcome: "not_acquired",
+            outcome: RunOutcome::NotAcquired,
             exit_code: 75,
             waited: seconds(1),
             held: Some(seconds(2)),
             changes: Some(Counts { add: 1, ..Counts::default() }),
         },
         Event::PhaseBegan { phase: RunPhase::Plan },
-        Event::PhaseEnded { phase: RunPhase::Plan, result: PhaseResult::NoChanges, took: seconds(3) },
+        Event::PhaseEnded {
+            phase: RunPhase::Plan,
+            result: PhaseResult::NoChanges,
+            code: None,
+            took: seconds(3),
+        },
         Event::PhaseEnded {
             phase: RunPhase::Apply,
-            result: PhaseResult::Failed { code: 1 },
+            result: PhaseResult::Failed,
+            code: Some(1),
             took: seconds(3),
         },
         Event::Drift { drift: None },
@@ -155,6 +180,8 @@ pub(crate) fn hostile() -> Vec<Event> {
             position: 0,
             holders: vec![Party { session: text.clone(), ..party(mallory()) }; 5],
             waited: Duration::ZERO,
+            estimate: None,
+            news: true,
         },
         Event::LockAtRisk {
             lock: prod(),
@@ -163,6 +190,7 @@ pub(crate) fn hostile() -> Vec<Event> {
             cause: Some(text.clone()),
         },
         Event::LockLost { lock: prod(), cause: text.clone() },
+        Event::RunStarted { session: "01-s".into(), pid: 1, locks: vec![prod()], command: text.clone() },
         Event::ChildStarted { argv: vec![text.clone()], pid: 1 },
         Event::StateRescued {
             locks: vec![prod()],

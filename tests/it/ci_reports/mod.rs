@@ -3,4 +3,5 @@
 mod github;
 mod gitlab;
 mod runner;
+mod started;
 mod summary;

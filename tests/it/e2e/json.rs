@@ -35,7 +35,8 @@ fn a_run_tells_its_course_in_order(locks: &Locks) {
     let run = ["apply", "--log-format", "json", "--", "-auto-approve"];
     let applied = locks.run(&project).args(run).output().exits(0);
     let lines = lines(&applied);
-    let course = ["lock_acquired", "child_started", "child_exited", "lock_released", "run_summary"];
+    let course =
+        ["run_started", "lock_acquired", "child_started", "child_exited", "lock_released", "run_summary"];
     assert_eq!(kinds(&lines, "tfguard"), course);
     let terraforms = kinds(&lines, "terraform.ui");
     for kind in ["version", "planned_change", "change_summary", "apply_start", "apply_complete", "outputs"] {
@@ -120,10 +121,10 @@ fn an_error_of_ours_is_a_diagnostic_on_stdout() {
     let mut holder = locks.hold(&project);
     let refused = locks.run(&project).args(["plan", "--log-format", "json", "--no-wait"]).output().exits(75);
     let lines = lines(&refused);
-    assert_eq!(kinds(&lines, "tfguard"), ["diagnostic", "run_summary"]);
-    assert_eq!(lines[0]["diagnostic"]["severity"], "error");
-    assert!(lines[0]["diagnostic"]["summary"].as_str().unwrap().contains("is held by"));
-    assert_eq!(lines[1]["exit_code"], 75);
+    assert_eq!(kinds(&lines, "tfguard"), ["run_started", "diagnostic", "run_summary"]);
+    assert_eq!(lines[1]["diagnostic"]["severity"], "error");
+    assert!(lines[1]["diagnostic"]["summary"].as_str().unwrap().contains("is held by"));
+    assert_eq!(lines[2]["exit_code"], 75);
     holder.close_stdin();
     holder.finish().exits(0);
 }
