@@ -11,3 +11,4 @@ pub(crate) mod project;
 #[cfg(target_os = "linux")]
 pub(crate) mod pty;
 pub(crate) mod run;
+pub(crate) mod schema;
