@@ -21,7 +21,7 @@ use super::summary::{self, Subject};
 use super::{System, command, section};
 use crate::child::{Sink, same_open_file};
 use crate::error::Error;
-use crate::report::event::Event;
+use crate::report::event::{Event, RunOutcome};
 use crate::report::{Listener as _, Reporter, SharedWriter, Stream};
 
 /// Annotations of each kind: GitHub shows no more of a step.
@@ -201,7 +201,7 @@ impl Desk {
         let refused = Event::RunSummary {
             session: None,
             locks: Vec::new(),
-            outcome: "failed",
+            outcome: RunOutcome::Failed,
             exit_code: error.exit_code(),
             waited: Duration::ZERO,
             held: None,
