@@ -181,7 +181,7 @@ impl Desk {
         let steps = apart.and_then(|_| step.metadata().ok()).map_or(0, |metadata| metadata.len());
         let room = STEP.saturating_sub(file.metadata()?.len()).saturating_sub(steps);
         let room = usize::try_from(room).unwrap_or(summary::MOST);
-        let page = summary::page(&site.subject, &self.0.state().note, (site.now)(), room);
+        let page = summary::page(&site.subject, &self.0.state().note, room);
         // Without any room the pages before it are full, and GitHub would drop them all.
         page.map_or(Ok(()), |page| file.write_all(page.as_bytes()))
     }

@@ -3,8 +3,6 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::change::{Action, Change};
 use super::command::place;
 use super::diagnostic::{Diagnostic, Severity};
@@ -37,17 +35,22 @@ pub struct Subject {
 }
 
 /// The page, in at most `budget` bytes; `None` where not even its head has room.
-pub fn page(subject: &Subject, note: &Note, now: Timestamp, budget: usize) -> Option<String> {
+pub fn page(subject: &Subject, note: &Note, budget: usize) -> Option<String> {
     let mut page = Page { text: String::new(), budget: budget.min(MOST).checked_sub(RESERVE)?, left_out: 0 };
     if !page.add(&head(subject, note)) {
         return None;
     }
     page.add(&facts(subject, note));
     troubles(&mut page, subject, note);
-    for queue in note.queues.values() {
-        page.add(&waited(queue, now));
-    }
+    // What changed is looked for first, and may need all the room there is.
+    let queues: Vec<String> = note.queues.values().map(waited).collect();
+    let kept = queues.iter().map(String::len).sum::<usize>();
+    page.budget = page.budget.saturating_sub(kept);
     changes(&mut page, note);
+    page.budget += kept;
+    for queue in &queues {
+        page.add(queue);
+    }
     if page.left_out > 0 {
         let lines = page.left_out;
         // Writing into a String cannot fail.
@@ -261,7 +264,7 @@ fn diagnostic(subject: &Subject, found: &Diagnostic) -> String {
     format!("<details{open}><summary>{summary}</summary>\n{detail}\n</details>\n\n")
 }
 
-fn waited(queue: &Queue, now: Timestamp) -> String {
+fn waited(queue: &Queue) -> String {
     let lock = markup::code(queue.lock.as_str());
     let mut text =
         format!("<h4>The queue of {lock} when this run came</h4>\n\n{}\n", mermaid::picture(queue));
@@ -285,7 +288,8 @@ fn waited(queue: &Queue, now: Timestamp) -> String {
         if let Some(reason) = &identity.reason {
             let _ = write!(line, ", because “{}”", markup::text(reason));
         }
-        let _ = writeln!(text, "<li>{line}, since {} ago</li>", human::since(met.since, now));
+        let since = met.since.strftime("%Y-%m-%d %H:%M UTC");
+        let _ = writeln!(text, "<li>{line}, since {since}</li>");
     }
     text.push_str("</ul>\n\n");
     text
@@ -345,6 +349,8 @@ fn changes(page: &mut Page, note: &Note) {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
     use crate::ci::change::Told;
     use crate::ci::diagnostic::Diagnostic;
@@ -381,7 +387,7 @@ mod tests {
     }
 
     fn shown(subject: &Subject, note: &Note) -> String {
-        page(subject, note, Timestamp::from_second(240).unwrap(), MOST).unwrap()
+        page(subject, note, MOST).unwrap()
     }
 
     #[test]
@@ -449,7 +455,7 @@ mod tests {
              <pre>It is\nbad</pre>\n\n</details>\n\n",
             "<h4>⚠️ Warnings</h4>\n\n<ul><li>mind &lt;b&gt;</li></ul>\n\n",
             "\n\n```mermaid\n",
-            "<li><a href=\"https://ci.example/1\">alice</a>, since 4m ago</li>\n",
+            "<li><a href=\"https://ci.example/1\">alice</a>, since 1970-01-01 00:00 UTC</li>\n",
             "<summary>🟥 1 destroy, 🟩 1 create</summary>",
             "<tr><td>🟥 destroy</td><td><code>a.c[&quot;|&quot;]</code></td><td>no</td></tr>\n\
              <tr><td>🟩 create</td><td><code>a.b</code></td><td>✓</td></tr>\n</table>\n\n</details>\n",
@@ -473,7 +479,7 @@ mod tests {
             },
         ]);
         assert_eq!(
-            page(&Subject::default(), &note, Timestamp::UNIX_EPOCH, MOST).unwrap(),
+            page(&Subject::default(), &note, MOST).unwrap(),
             "<h3>⛔ tfguard: nothing was run</h3>\n\n<table>\n<tr><th align=\"left\">Exit code</th><td>64: wrong \
              usage</td></tr>\n</table>\n\n<h4>❌ Errors</h4>\n\n<ul><li>no option --lokc</li></ul>\n\n\n"
         );
@@ -491,8 +497,8 @@ mod tests {
         let end = &whole[whole.len() - 300..];
         assert!(end.contains("</tr>\n</table>\n\n</details>\n\n\n> [!NOTE]\n> Cut at 512 KiB: 1"), "{end}");
         assert!(whole.contains("<details><summary>"), "folded");
-        let small = page(&subject("plan"), &note, Timestamp::UNIX_EPOCH, 4000).unwrap();
+        let small = page(&subject("plan"), &note, 4000).unwrap();
         assert!(small.len() <= 4000 && small.contains("Cut at 3 KiB"), "{small}");
-        assert_eq!(page(&subject("plan"), &note, Timestamp::UNIX_EPOCH, 310), None);
+        assert_eq!(page(&subject("plan"), &note, RESERVE + 10), None);
     }
 }

@@ -107,7 +107,7 @@ fn who_waits_learns_for_whom() {
         &[
             "<h3>📝 tfguard plan: planned (2 to add, 0 to change, 0 to destroy)</h3>\n",
             "```mermaid\nflowchart LR\n  lock[(\"lock e2e\")]\n  holder0[\"al#34;#93;ice<br/>holds it, for ",
-            "  us([\"this run<br/>waits, position 1\"]) -.-> lock\n```\n",
+            "  us([\"this run<br/>waits, position 1\"]) -.-> lock\n  style us stroke-width:3px\n```\n",
             "<li><a href=\"https://github.example/acme/infra/actions/runs/42\">al&quot;]ice</a>",
             "because “a`&lt;b&gt;`”",
         ],
