@@ -5,5 +5,5 @@ mod past;
 mod write;
 
 pub use estimate::{Ahead, Estimate, FEWEST, Span, estimate, estimate_at};
-pub use past::{Past, recent};
+pub use past::{Past, RECENT, recent};
 pub use write::write;

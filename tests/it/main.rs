@@ -38,3 +38,4 @@ mod state;
 mod state_lock;
 mod store_contract;
 mod support;
+mod watch;
