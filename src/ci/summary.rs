@@ -360,11 +360,11 @@ mod tests {
         note.changes.note(Told::Done("a.b".into(), Action::Create));
         let shown = shown(&subject("apply"), &note);
         for part in [
-            "| Lock | <code>prod</code>, generation 7 |\n| Waited | 1m 12s |\n| Held | 5s |\n| Exit code | 1 |",
+            "| Lock | <code>prod</code>, generation 7 |\n| Waited | 1 min 12 s |\n| Held | 5 s |\n| Exit code | 1 |",
             "#### Errors\n\n- **Bad** (<code>env/prod/main.tf&#58;3</code>)<br>It is<br>bad\n",
             "#### Warnings\n\n- mind &#60;b&#62;\n",
             "```mermaid\n",
-            "- [alice](https://ci.example/1), since 4m ago\n",
+            "- [alice](https://ci.example/1), since 4 min ago\n",
             "#### Changes: 1 destroy, 1 create\n",
             "| destroy | <code>a.c&#91;&#34;&#124;&#34;&#93;</code> | no |\n| create | <code>a.b</code> | ✓ |\n",
         ] {

@@ -22,7 +22,7 @@ pub(super) fn page(path: &[String]) -> Result<String, Error> {
         let found = command.find_subcommand(name).cloned();
         command = found.ok_or_else(|| {
             let shown = escape::field(&path.join(" ")).into_owned();
-            Error::Usage(format!("there is no command '{shown}'; tfguard --help lists them"))
+            Error::Usage(format!("there is no command '{shown}'; `tfguard --help` lists them"))
         })?;
     }
     let name =

@@ -66,7 +66,7 @@ fn explain(error: &clap::Error, argv: &[OsString]) -> String {
     if missing.contains(&error.kind()) {
         let command = Args::command();
         let names: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
-        return format!("a command is missing: {}; tfguard --help shows more", names.join(", "));
+        return format!("a command is missing: {}; `tfguard --help` shows more", names.join(", "));
     }
     if error.kind() != ErrorKind::UnknownArgument {
         return text;
@@ -76,15 +76,17 @@ fn explain(error: &clap::Error, argv: &[OsString]) -> String {
     let shown = redact::terraform(std::slice::from_ref(misplaced)).concat();
     let shown = escape::field(&shown);
     if command == "run" && shown.trim_start_matches('-') == "auto-approve" {
-        return format!("unexpected argument '{shown}'; here it has two dashes: tfguard run --auto-approve");
+        return format!(
+            "unexpected argument '{shown}'; here it has two dashes: `tfguard run --auto-approve`"
+        );
     }
     if command == "exec" {
         return format!(
-            "unexpected argument '{shown}'; the command to run stands after --: tfguard exec -- {shown}"
+            "unexpected argument '{shown}'; the command to run stands after --: `tfguard exec -- {shown}`"
         );
     }
     format!(
-        "unexpected argument '{shown}'; arguments for Terraform stand after --: tfguard {command} -- {shown}"
+        "unexpected argument '{shown}'; arguments for Terraform stand after --: `tfguard {command} -- {shown}`"
     )
 }
 
@@ -198,7 +200,7 @@ mod tests {
             ("tfguard drift -target=x", "tfguard drift -- -target=x"),
         ] {
             let text = refused(line);
-            assert!(text.ends_with(suggestion), "{line}: {text}");
+            assert!(text.ends_with(&format!("`{suggestion}`")), "{line}: {text}");
             assert!(!text.contains("secret"), "{text}");
         }
     }
