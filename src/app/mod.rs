@@ -117,8 +117,9 @@ async fn dispatch(config: &Config, arrivals: UnboundedReceiver<Arrival>, reporte
         | Action::Exec { .. }
         | Action::Restore { .. } => guarded::run(config, arrivals, reporter).await,
         Action::Status { json, check } => told(operator::status(config, *json, *check).await, reporter),
-        Action::History { last, since, json } => {
-            told(past::history(config, *last, *since, *json, reporter).await, reporter)
+        Action::History { last, since, form } => {
+            let asked = past::Asked { last: *last, since: *since, form };
+            told(past::history(config, asked, reporter).await, reporter)
         }
         Action::Versions { last, json } => {
             told(state::versions(config, *last, *json, reporter).await, reporter)

@@ -7,42 +7,12 @@ use serde_json::{Value, json};
 use tabled::builder::Builder;
 use tabled::settings::Style;
 
-use super::status::{identity_json, intervention_json, outcome};
+use super::status::{identity_json, intervention_json};
 use crate::escape;
-use crate::lease::{Counts, Found, Holder, Identity, LockName, Outcome, PastRun, RecordError};
+use crate::history::Row;
+use crate::history::words::{changes, ending, outcome};
+use crate::lease::{Identity, LockName};
 use crate::report::{human, json as ndjson};
-
-/// One run of a lock.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant, reason = "there are as many as are shown")]
-pub enum Row {
-    /// It is over.
-    Over(PastRun),
-    /// It holds the lock.
-    Running(Holder),
-    /// Its item cannot be read.
-    Unreadable(u64, RecordError),
-}
-
-impl Row {
-    /// The run's number.
-    pub fn run(&self) -> u64 {
-        match self {
-            Self::Over(past) => past.run,
-            Self::Running(holder) => holder.run.unwrap_or_default(),
-            Self::Unreadable(run, _) => *run,
-        }
-    }
-}
-
-impl From<Found> for Row {
-    fn from(found: Found) -> Self {
-        match found.past {
-            Ok(past) => Self::Over(past),
-            Err(error) => Self::Unreadable(found.run, error),
-        }
-    }
-}
 
 /// The runs of a lock as they were found.
 #[derive(Debug, Clone, Copy)]
@@ -135,35 +105,37 @@ fn span(millis: u64) -> String {
     human::duration(Duration::from_millis(millis))
 }
 
-/// In a few words: what came of the command, or how the hold ended where that says more.
-fn ending(past: &PastRun) -> String {
-    let word = match (past.outcome, &past.result) {
-        (Outcome::Released, Some(result)) => escape::field(result).into_owned(),
-        (Outcome::Crashed, Some(result)) => format!("{}, crashed", escape::field(result)),
-        (other, _) => outcome(other).to_owned(),
-    };
-    let code = match past.exit_code {
-        Some(code) if code != 0 => format!(" ({code})"),
-        _ => String::new(),
-    };
-    let by = past.by.as_ref().map(|by| format!(", by {}", escape::field(&by.by))).unwrap_or_default();
-    let kept = if past.rescued.is_some() { ", state kept" } else { "" };
-    format!("{word}{code}{by}{kept}")
-}
-
-/// `+1 ~2 -3` as Terraform said; `?` where the run may have changed something and nobody knows what.
-fn changes(past: &PastRun) -> String {
-    match past.counts {
-        Some(Counts { add, change, destroy, import: 0 }) => format!("+{add} ~{change} -{destroy}"),
-        Some(Counts { add, change, destroy, import }) => {
-            format!("+{add} ~{change} -{destroy}, {import} imported")
+/// Several for people, one after the other, each under its lock's name.
+pub fn texts(views: &[View<'_>]) -> String {
+    match views {
+        [view] => text(*view),
+        views => {
+            let shown: Vec<String> = views
+                .iter()
+                .map(|view| {
+                    let (lock, store) = (escape::bounded(view.lock.as_str(), 1024), escape::line(view.store));
+                    format!("lock {lock} ({store})\n{}", text(*view))
+                })
+                .collect();
+            shown.join("\n")
         }
-        None if past.changed => "?".to_owned(),
-        None => "none".to_owned(),
     }
 }
 
-/// One JSON document on one line, with its newline. Stable: fields are added, never changed.
+/// One JSON document on one line, with its newline: that of the only lock, or, where several were
+/// asked for, an object whose `locks` has that of each.
+pub fn json(views: &[View<'_>]) -> Vec<u8> {
+    let mut documents: Vec<Value> = views.iter().map(|view| document(*view)).collect();
+    let whole = match documents.len() {
+        1 => documents.remove(0),
+        _ => json!({ "locks": documents }),
+    };
+    let mut line = ndjson::to_bytes(&whole);
+    line.push(b'\n');
+    line
+}
+
+/// The runs of one lock. Stable: fields are added, never changed.
 ///
 /// `lock`, `store`, `total` (runs ever), `runs[]`, the newest first: `run`, `state` (`over`,
 /// `running`, `unreadable`), `error` (`unreadable` only), and else `generation`, `session`, `mode`,
@@ -171,16 +143,13 @@ fn changes(past: &PastRun) -> String {
 /// `outcome` (`released`, `crashed`, `expired`, `forced`), `result` (`succeeded`, `failed`,
 /// `cancelled`, `lost`, `refused`), `exit_code`, `changed`, `counts` (`add`, `change`, `destroy`,
 /// `import`), `rescued`, `by`, `told_by` (`run`, `guardian`, `other`). What is unknown is `null`.
-pub fn json(view: View<'_>) -> Vec<u8> {
-    let document = json!({
+fn document(view: View<'_>) -> Value {
+    json!({
         "lock": view.lock,
         "store": escape::line(view.store),
         "total": view.total,
         "runs": view.rows.iter().map(row_json).collect::<Value>(),
-    });
-    let mut line = ndjson::to_bytes(&document);
-    line.push(b'\n');
-    line
+    })
 }
 
 fn row_json(row: &Row) -> Value {
@@ -241,7 +210,7 @@ fn row_json(row: &Row) -> Value {
 mod tests {
     use super::*;
     use crate::lease::transition::Ending;
-    use crate::lease::{Intervention, Mode, Phase, Teller};
+    use crate::lease::{Counts, Holder, Intervention, Mode, Outcome, PastRun, Phase, RecordError, Teller};
     use crate::report::testing::{alice, at, mallory, prod};
 
     fn holder(run: u64, identity: Identity) -> Holder {
@@ -309,7 +278,7 @@ RUN  STARTED               WHO    COMMAND          WAITED  HELD    OUTCOME      
     #[test]
     fn a_history_for_programs() {
         let (lock, rows) = (prod(), rows(&alice()));
-        let document: Value = serde_json::from_slice(&json(view(&lock, &rows))).unwrap();
+        let document: Value = serde_json::from_slice(&json(&[view(&lock, &rows)])).unwrap();
         assert_eq!(document["total"], 9);
         let states: Vec<_> = document["runs"].as_array().unwrap().iter().map(|run| &run["state"]).collect();
         assert_eq!(states, ["running", "unreadable", "over", "over", "over"]);
@@ -333,7 +302,7 @@ RUN  STARTED               WHO    COMMAND          WAITED  HELD    OUTCOME      
         let rows = rows(&mallory());
         let shown = text(view(&lock, &rows));
         assert_eq!(shown.lines().count(), 6, "{shown}");
-        let bytes = json(view(&lock, &rows));
+        let bytes = json(&[view(&lock, &rows)]);
         for text in [shown.as_str(), std::str::from_utf8(&bytes).unwrap()] {
             assert!(!text.contains(|c| c != '\n' && escape::is_unsafe(c)), "{text:?}");
         }

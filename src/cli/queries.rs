@@ -1,5 +1,7 @@
 //! The raw arguments of the commands that look at what was: `history` and `state`.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 
 use super::args::Options;
@@ -10,15 +12,19 @@ pub struct History {
     /// Options after the command.
     #[command(flatten)]
     pub options: Options,
-    /// How many runs, 1 to 1000 [default: 20; with --since, as many as there are]
-    #[arg(short = 'n', value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    /// How many runs, 1 to 10000 [default: 20, with --html 200; with --since as many as there are]
+    #[arg(short = 'n', value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub last: Option<u64>,
-    /// Only runs that ended within this time, such as 7d
-    #[arg(long, value_name = "D")]
+    /// Only runs that ended within this time, such as 7d, or since this date, such as 2026-11-01 or
+    /// 2026-11-01T08:00Z; in UTC where no offset is given
+    #[arg(long, value_name = "WHEN")]
     pub since: Option<String>,
     /// Print one JSON document instead of a table (also with --log-format json)
     #[arg(long)]
     pub json: bool,
+    /// Write one page with timeline, waits and table to this file, which needs nothing beside it; - is stdout
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    pub html: Option<PathBuf>,
 }
 
 /// `state`.

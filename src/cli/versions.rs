@@ -8,6 +8,7 @@ use tabled::settings::Style;
 
 use super::status::identity_json;
 use crate::escape;
+use crate::history::words::outcome;
 use crate::lease::PastRun;
 use crate::report::json as ndjson;
 use crate::versions::{Content, Version};
@@ -123,7 +124,7 @@ fn version_json(version: &Version, run: Option<&PastRun>) -> Value {
         "terraform_version": head.and_then(|head| head.terraform_version.as_deref()).map(escape::field),
         "run": run.map(|run| json!({
             "run": run.run,
-            "outcome": super::status::outcome(run.outcome),
+            "outcome": outcome(run.outcome),
             "identity": identity_json(&run.identity),
         })),
     });

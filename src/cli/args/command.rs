@@ -140,7 +140,7 @@ pub enum Command {
     Status(Status),
     /// Show the last runs of the lock
     #[command(
-        after_help = "Examples:\n  tfguard history -n 5\n  tfguard history --since 7d --json",
+        after_help = "Examples:\n  tfguard history -n 5\n  tfguard history --since 7d --json\n  tfguard history --since 2026-11-01 --html history.html",
         override_usage = "tfguard history [OPTIONS]",
         args_override_self = true
     )]
