@@ -23,6 +23,8 @@ pub mod policy;
 pub mod provision;
 pub mod report;
 pub mod rescue;
+#[cfg(test)]
+mod schema;
 pub mod session;
 pub mod state_lock;
 pub mod store;

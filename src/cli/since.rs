@@ -75,7 +75,6 @@ pub(super) fn form(raw: &History, format: Format, cwd: &Path) -> Result<Form, Er
             Err(Error::Usage("--html -: stdout is NDJSON with --log-format json; give a file".into()))
         }
         Some("-") => Ok(Form::Page),
-        Some("") => Err(Error::Usage("--html \"\": it is empty; give a file, or - for stdout".into())),
         _ => {
             let path = cwd.join(path);
             let refuse = |why| {

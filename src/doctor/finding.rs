@@ -8,6 +8,7 @@ use crate::escape;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// As it should be.
@@ -22,6 +23,7 @@ pub enum Severity {
 
 /// What it is about: the heading that it stands under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Area {
     /// The program that becomes the child.
@@ -63,6 +65,7 @@ impl Area {
 
 /// The outcome of one check. Its texts are escaped and on one line.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Finding {
     /// The check's name; stable.
     pub id: &'static str,

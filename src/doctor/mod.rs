@@ -21,4 +21,4 @@ mod terraform;
 
 pub use examine::{Subject, examine};
 pub use finding::{Area, Finding, Severity, exit_code};
-pub use render::{json, text};
+pub use render::{Document, json, text};

@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
-use serde_json::json;
+use serde::Serialize;
 
 use super::finding::{Area, Finding, Severity, exit_code};
+use crate::report::json as ndjson;
 
 /// The document's layout. Fields are added, never changed.
 const SCHEMA: u64 = 1;
@@ -69,26 +70,44 @@ fn summary(findings: &[Finding]) -> String {
     }
 }
 
-/// One JSON document on one line, with its newline: `schema`, `lock[]`, `store`, `exit_code`,
-/// `errors`, `warnings`, `checks[]` (`id`, `area`, `severity`, `what`, `why`, `cure`, `details`).
+/// What all checks came to.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Document<'a> {
+    /// The document's layout.
+    schema: u64,
+    /// The locks that a run would take, as far as they are known.
+    locks: &'a [String],
+    /// Where their records live, in words; null where that could not be told.
+    store: Option<&'a str>,
+    /// The exit code of `tfguard doctor`: 78 when a run would fail, else 0.
+    exit_code: u8,
+    /// Checks of severity `error`.
+    errors: usize,
+    /// Checks of severity `warning`.
+    warnings: usize,
+    /// All checks that were made.
+    checks: &'a [Finding],
+}
+
+/// One JSON document on one line, with its newline.
 pub fn json(findings: &[Finding], locks: &[String], store: Option<&str>) -> Vec<u8> {
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
-    let document = json!({
-        "schema": SCHEMA,
-        "locks": locks,
-        "store": store,
-        "exit_code": exit_code(findings),
-        "errors": count(Severity::Error),
-        "warnings": count(Severity::Warning),
-        "checks": findings,
-    });
-    let mut line = document.to_string().into_bytes();
-    line.push(b'\n');
-    line
+    ndjson::document(&Document {
+        schema: SCHEMA,
+        locks,
+        store,
+        exit_code: exit_code(findings),
+        errors: count(Severity::Error),
+        warnings: count(Severity::Warning),
+        checks: findings,
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn findings() -> Vec<Finding> {

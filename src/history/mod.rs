@@ -1,17 +1,14 @@
-//! Runs that are over: who writes them down, how they are read back, and what they look like.
+//! Runs that are over: written down for people, read back to say how long a wait may take, and
+//! shown as a page.
 
+mod estimate;
 pub mod page;
+mod past;
 mod row;
 pub mod words;
 mod write;
 
+pub use estimate::{Ahead, Estimate, FEWEST, Span, estimate, estimate_at};
+pub use past::{Past, recent};
 pub use row::Row;
 pub use write::write;
-
-use std::time::Duration;
-
-/// By the nearest rank.
-pub(crate) fn percentile(sorted: &[Duration], percent: usize) -> Duration {
-    let rank = (sorted.len() * percent).div_ceil(100);
-    sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
-}

@@ -22,6 +22,7 @@ const WORD: usize = 40;
 
 /// Who tells of a run. A later one is worth more: it knows more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Teller {
     /// Somebody who took its entry out: a waiter that found it dead, or an operator.
@@ -34,6 +35,7 @@ pub enum Teller {
 
 /// What a plan or an apply said that it changes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Counts {
     /// Resources to add.

@@ -88,6 +88,7 @@ impl std::fmt::Display for LockName {
 
 /// How a lock is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Alone.
@@ -98,6 +99,7 @@ pub enum Mode {
 
 /// How far a holder has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// It was given the lock by whoever left and has not said yet that it is there.
@@ -261,6 +263,7 @@ pub struct Waiter {
 
 /// How an active holder ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// It released the lock itself after its child had ended.

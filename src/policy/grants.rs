@@ -48,13 +48,13 @@ fn run(scope: &Scope) -> Vec<Statement> {
         Locks::Elsewhere => {}
         Locks::Table { name, locks } => {
             let table = vec![scope.table(name)];
-            statements.push(
-                Statement::allow("TfguardLock", &["dynamodb:GetItem", "dynamodb:PutItem"], table).when(
-                    LIKE_ALL,
-                    LEADING_KEYS,
-                    &locks.record_ids(),
-                ),
-            );
+            // The batch is the history, from which a wait is estimated; without it none is.
+            let actions = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:BatchGetItem"];
+            statements.push(Statement::allow("TfguardLock", &actions, table).when(
+                LIKE_ALL,
+                LEADING_KEYS,
+                &locks.record_ids(),
+            ));
         }
         Locks::Bucket { name, locks } => statements.push(Statement::allow(
             "TfguardLock",
@@ -185,10 +185,6 @@ fn operator(scope: &Scope) -> Vec<Statement> {
 /// Lists and reads earlier versions, with the runs that wrote them, and restores one in a run.
 fn state(scope: &Scope) -> Vec<Statement> {
     let mut statements = run(scope);
-    if let Locks::Table { name, locks } = &scope.locks {
-        let history = Statement::allow("TfguardHistory", &["dynamodb:BatchGetItem"], vec![scope.table(name)]);
-        statements.push(history.when(LIKE_ALL, LEADING_KEYS, &locks.record_ids()));
-    }
     if let Some(state) = &scope.state {
         let bucket = || vec![scope.bucket(&state.bucket)];
         statements.push(Statement::allow("StateVersioning", &["s3:GetBucketVersioning"], bucket()));
@@ -328,7 +324,7 @@ mod tests {
         assert_eq!(
             lines(&document),
             [
-                "TfguardLock: dynamodb:GetItem dynamodb:PutItem @ table/locks",
+                "TfguardLock: dynamodb:GetItem dynamodb:PutItem dynamodb:BatchGetItem @ table/locks",
                 "TfguardTable: dynamodb:DescribeTable @ table/locks",
                 "List: s3:ListBucket @ states",
                 "TerraformState: s3:GetObject s3:PutObject @ states/net/terraform.tfstate",

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::error::Error;
+use crate::history::Estimate;
 use crate::lease::{Activity, Counts, Identity, Last, LockName, Mode, Phase};
 use crate::terraform::drift::Drift;
 
@@ -169,6 +170,10 @@ pub enum Event {
         holders: Vec<Party>,
         /// How long we have waited so far.
         waited: Duration,
+        /// How long it may still take, by the lock's history.
+        estimate: Option<Estimate>,
+        /// It is more than what a holder is doing.
+        news: bool,
     },
     /// The lock is ours.
     LockAcquired {
@@ -374,6 +379,7 @@ impl Event {
             || matches!(
                 self,
                 Self::RunStarted { .. }
+                    | Self::LockWaiting { news: false, .. }
                     | Self::ChildStarted { .. }
                     | Self::PhaseBegan { .. }
                     | Self::PhaseEnded { .. }

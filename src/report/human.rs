@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::event::Party;
 use crate::escape;
+use crate::history::Estimate;
 use crate::lease::{Identity, Mode, Phase};
 
 /// Two units at most: `340ms`, `12s`, `1m 12s`, `2h 5m`, `3d 4h`.
@@ -69,6 +70,31 @@ pub fn holder(party: &Party, now: Timestamp) -> String {
         format!(", in phase {phase} for {}", since(activity.since(), now))
     });
     format!("{}{shared}{granted}, for {}{phase}", identity(&party.identity), since(party.since, now))
+}
+
+/// How long a wait may take, as a clause.
+pub fn estimate(estimate: Estimate) -> String {
+    let Estimate { until, runs } = estimate;
+    match until {
+        Some(until) => format!(
+            "probably ours in {}, in 9 of 10 cases within {} (by {runs} past runs)",
+            rough(until.median),
+            rough(until.p90)
+        ),
+        None => format!("held for longer than in any of {runs} past runs"),
+    }
+}
+
+/// A length that is a guess: no seconds where there are minutes.
+fn rough(length: Duration) -> String {
+    let seconds = length.as_secs_f64();
+    let whole = |unit: u32| Duration::from_secs((seconds / f64::from(unit)).round() as u64 * u64::from(unit));
+    duration(match seconds {
+        ..60.0 => whole(5).max(Duration::from_secs(5)),
+        ..600.0 => whole(30),
+        ..7200.0 => whole(60),
+        _ => whole(600),
+    })
 }
 
 /// The usual name of a signal, or its number.

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::event::{Ended, Event, Level, Party, PhaseResult, Served, SignalAction};
 use super::{human, text};
 use crate::escape;
+use crate::history::Estimate;
 use crate::lease::{Identity, LockName, Phase};
 
 /// `@module` of every line of ours.
@@ -57,13 +58,14 @@ fn fields(event: &Event, at: Timestamp) -> Value {
             "command": escape::line(command),
             "version": env!("CARGO_PKG_VERSION"),
         }),
-        Event::LockWaiting { lock, session, position, holders, waited } => json!({
+        Event::LockWaiting { lock, session, position, holders, waited, estimate: expected, .. } => json!({
             "lock": lock,
             "session": session,
             "position": position,
             "holder": holders.first().map(party),
             "holders": holders.iter().map(party).collect::<Vec<_>>(),
             "waited_ms": millis(*waited),
+            "estimate": expected.map(estimate),
         }),
         Event::LockAcquired { lock, session, store, generation, waited, mode, inherited } => json!({
             "lock": lock,
@@ -203,6 +205,16 @@ fn party(party: &Party) -> Value {
     })
 }
 
+/// How long a wait may take: `median_ms`, `p90_ms`, and the `runs` that this rests on. Both are `null`
+/// where a holder has held for longer than any of them.
+pub fn estimate(estimate: Estimate) -> Value {
+    json!({
+        "median_ms": estimate.until.map(|until| millis(until.median)),
+        "p90_ms": estimate.until.map(|until| millis(until.p90)),
+        "runs": estimate.runs,
+    })
+}
+
 fn action_name(action: SignalAction) -> &'static str {
     match action {
         SignalAction::Passed => "passed",
@@ -213,6 +225,15 @@ fn action_name(action: SignalAction) -> &'static str {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// One JSON document on one line, with its newline. Keys are in alphabetical order.
+pub(crate) fn document(value: &impl Serialize) -> Vec<u8> {
+    // Our documents have string keys and nothing in them that fails.
+    let sorted = serde_json::to_value(value).unwrap_or_default();
+    let mut line = to_bytes(&sorted);
+    line.push(b'\n');
+    line
 }
 
 /// Compact JSON in which nothing is left that a terminal or a CI could take for a command, even
@@ -309,7 +330,7 @@ mod tests {
             of("lock_waiting"),
             json!({
                 "lock": "prod", "session": "01-s", "position": 2, "holder": alice, "holders": [alice],
-                "waited_ms": 61_500
+                "waited_ms": 61_500, "estimate": {"median_ms": 240_000, "p90_ms": 540_000, "runs": 12}
             })
         );
         assert_eq!(

@@ -8,6 +8,7 @@ pub mod human;
 pub mod json;
 pub mod outlet;
 pub mod output;
+pub mod parts;
 pub mod reporter;
 pub mod shared;
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::event::{Ended, Event, Level, Party, PhaseResult, RunPhase, Served, SignalAction};
+use crate::history::{Estimate, Span};
 use crate::lease::{Activity, Counts, Identity, Intervention, Last, LockName, Mode, Outcome, Phase};
 use crate::terraform::drift::{Action, Change, Drift, Drifted, Shown};
 
@@ -90,6 +91,11 @@ pub(crate) fn every_event() -> Vec<Event> {
             position: 2,
             holders: vec![party(alice())],
             waited: Duration::from_millis(61_500),
+            estimate: Some(Estimate {
+                until: Some(Span { median: seconds(240), p90: seconds(540) }),
+                runs: 12,
+            }),
+            news: true,
         },
         Event::LockAcquired {
             lock: lock(),
@@ -162,6 +168,8 @@ pub(crate) fn hostile() -> Vec<Event> {
             position: 0,
             holders: vec![Party { session: text.clone(), ..party(mallory()) }; 5],
             waited: Duration::ZERO,
+            estimate: None,
+            news: true,
         },
         Event::LockAtRisk {
             lock: prod(),

@@ -37,8 +37,38 @@ pub enum Swap {
     Conflict(Option<Record>),
 }
 
-/// A record as an operator meets it in a listing: readable or not, it has a name.
+/// What is listed, and from where on.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Listing<'a> {
+    /// Only locks whose names start with this.
+    pub prefix: &'a str,
+    /// Where the page before ended; `None` for the first.
+    pub after: Option<&'a Cursor>,
+    /// It is one of many looks: an answer may be a second old, and the store may keep what spares
+    /// it requests at the next one.
+    pub watching: bool,
+}
+
+/// Where a page of a listing ended, as the store writes it down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cursor {
+    /// Behind this key.
+    After(String),
+    /// The service's own mark.
+    Token(String),
+}
+
+/// A part of a listing.
 #[derive(Debug)]
+pub struct Page {
+    /// Locks, in no order. There may be none, and more on the next page.
+    pub locks: Vec<Listed>,
+    /// Where the next page starts; `None` behind the last one.
+    pub next: Option<Cursor>,
+}
+
+/// A record as an operator meets it in a listing: readable or not, it has a name.
+#[derive(Debug, Clone)]
 pub struct Listed {
     /// The lock's name, as stored. It may hold anything: escape it before showing it.
     pub name: String,
@@ -75,12 +105,13 @@ pub trait Store: Send + Sync {
         timeout: Duration,
     ) -> StoreResult<Swap>;
 
-    /// Every lock record of the store, in no order. Records of others in the same table are left
-    /// out, and so is the history.
+    /// A page of the store's lock records, as large as the store gives them out: a megabyte of a
+    /// table, a thousand objects of a bucket. Records of others in the same table are left out, and
+    /// so is the history. A lock that is made or deleted between two pages may be missed.
     ///
     /// # Errors
-    /// [`StoreError`]; nothing is listed.
-    async fn list(&self) -> StoreResult<Vec<Listed>>;
+    /// [`StoreError`]; the same page may be asked for again.
+    async fn list(&self, listing: Listing<'_>) -> StoreResult<Page>;
 
     /// Deletes the record of `name`, if its stamp is still `expected` (`None`: whatever it holds,
     /// also one that cannot be read). For operators: the protocol never deletes.
@@ -112,7 +143,10 @@ pub trait Store: Send + Sync {
     /// Starts to send a message into `changed` whenever the record of `name` may have changed,
     /// until the returned guard is dropped. `None` where the store cannot tell: poll it.
     fn watch(&self, name: &LockName, changed: mpsc::Sender<()>) -> Option<Box<dyn Watch>>;
+
+    /// As [`Store::watch`], for every record of the store.
+    fn watch_all(&self, changed: mpsc::Sender<()>) -> Option<Box<dyn Watch>>;
 }
 
-/// Keeps a subscription of [`Store::watch`] alive; dropping it ends it.
+/// Keeps a subscription of [`Store::watch`] or [`Store::watch_all`] alive; dropping it ends it.
 pub trait Watch: Send {}

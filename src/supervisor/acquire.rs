@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinSet;
 
 use crate::child::Arrival;
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::escape;
+use crate::history;
 use crate::lease::session::{Finish, Notice, Wait};
 use crate::lease::{Holder, Instant, Last, Legacy, LockName, Tenure};
 use crate::lock::{self, Lock, REACH, Update};
@@ -20,10 +22,8 @@ use super::attend::ORPHANED;
 use super::custody::Footing;
 use super::keyring::{Hold, Keyring};
 use super::run::Plan;
+use super::telling::{Seen, Telling};
 use super::verdict::cancelled;
-
-/// How often somebody who waits says so.
-const SAY_AGAIN: Duration = Duration::from_secs(30);
 
 /// A lock that a run needs.
 pub struct Need {
@@ -158,12 +158,13 @@ impl OneLock<'_> {
     ) -> Result<(Tenure, Option<Last>, Legacy), Broken> {
         let Waiting { plan, clock, reporter, .. } = *self.waiting;
         let name = &self.need.name;
-        let mut told: Option<(usize, Vec<Holder>)> = None;
-        let mut say_at = clock.mono() + SAY_AGAIN;
+        let mut telling = Telling::new(plan.candidate.mode);
+        // Given up, too, when it is over: nobody waits for it.
+        let mut reading = JoinSet::new();
         let mut trouble_told = false;
         loop {
-            let wake_at =
-                [plan.limits.deadline, keys.risk_at()].into_iter().flatten().fold(say_at, Instant::min);
+            let wake_at = [plan.limits.deadline, keys.risk_at(), telling.due()];
+            let wake_at = wake_at.into_iter().flatten().reduce(Instant::min);
             tokio::select! {
                 biased;
                 arrival = arrivals.recv() => {
@@ -204,10 +205,12 @@ impl OneLock<'_> {
                         return Ok((*tenure, previous, legacy));
                     }
                     Some(Update::Notice(notice, _)) => {
-                        if let Notice::Waiting { position, holders } = notice {
-                            self.tell(position, &holders);
-                            say_at = clock.mono() + SAY_AGAIN;
-                            told = Some((position, holders));
+                        if let Notice::Waiting { position, holders, ahead, runs } = notice {
+                            if telling.sees(Seen { position, holders, ahead }, clock.mono()) {
+                                let (store, name) = (self.need.store.clone(), name.clone());
+                                reading.spawn(async move { history::recent(&*store, &name, runs).await });
+                            }
+                            self.tell(&mut telling);
                         } else if notice == Notice::GrantMissed {
                             self.waiting.warn(format!(
                                 "lock {name}: it was our turn and we did not answer within 10 s; we queue again at the end"
@@ -232,7 +235,11 @@ impl OneLock<'_> {
                     }
                     None => return Err(Broken::Over(Error::Bug("the lock's task ended without a word".into()))),
                 },
-                () = clock.sleep_until(wake_at) => {
+                Some(past) = reading.join_next() => {
+                    telling.learns(past.ok().flatten(), clock.mono());
+                    self.tell(&mut telling);
+                }
+                () = until(clock, wake_at) => {
                     let now = clock.mono();
                     if plan.limits.deadline.is_some_and(|deadline| now >= deadline) {
                         return Err(Broken::Leave(Error::NotAcquired(format!(
@@ -240,24 +247,22 @@ impl OneLock<'_> {
                         ))));
                     }
                     keys.tell_risks(now);
-                    if now >= say_at {
-                        say_at = now + SAY_AGAIN;
-                        if let Some((position, holders)) = &told {
-                            self.tell(*position, holders);
-                        }
-                    }
+                    self.tell(&mut telling);
                 }
             }
         }
     }
 
-    fn tell(&self, position: usize, holders: &[Holder]) {
+    fn tell(&self, telling: &mut Telling) {
+        let Some(word) = telling.tell(self.waiting.clock.now()) else { return };
         self.waiting.reporter.emit(Event::LockWaiting {
             lock: self.need.name.clone(),
             session: self.waiting.plan.candidate.session.clone(),
-            position,
-            holders: holders.iter().map(party).collect(),
+            position: word.seen.position,
+            holders: word.seen.holders.iter().map(party).collect(),
             waited: self.waiting.waited(),
+            estimate: word.estimate,
+            news: word.news,
         });
     }
 
@@ -318,6 +323,13 @@ impl OneLock<'_> {
             (_, Some(source)) => Error::Store { lock: lock.to_string(), source, advice: String::new() },
             (finish, None) => Error::Bug(format!("lock {lock}: waiting ended as {finish:?}")),
         }
+    }
+}
+
+async fn until(clock: SystemClock, instant: Option<Instant>) {
+    match instant {
+        Some(instant) => clock.sleep_until(instant).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -30,6 +30,7 @@ mod restore;
 pub mod run;
 pub(crate) mod scratch;
 pub mod stop;
+mod telling;
 mod tidings;
 mod verdict;
 

@@ -9,8 +9,6 @@ const CUT: f64 = 2.0;
 const CUTS: f64 = 30.0;
 /// An idle time is cut out where it is longer than this part of all that is busy.
 const LONG: i64 = 20;
-/// What is shorter is drawn as if it took this long, in milliseconds.
-const SHORTEST: i64 = 1000;
 
 /// A stretch of time and where it lies.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -82,8 +80,7 @@ impl Scale {
 
 /// The same spans, those that touch as one, in order.
 pub(super) fn merged(spans: impl IntoIterator<Item = (i64, i64)>) -> Vec<(i64, i64)> {
-    let mut spans: Vec<(i64, i64)> =
-        spans.into_iter().map(|(from, to)| (from, to.max(from.saturating_add(SHORTEST)))).collect();
+    let mut spans: Vec<(i64, i64)> = spans.into_iter().map(|(from, to)| (from, to.max(from))).collect();
     spans.sort_unstable();
     joined(&spans, 0)
 }

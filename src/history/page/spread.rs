@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::shape::{Length, Percent};
-use crate::history::percentile;
+use crate::history::estimate::percentile;
 
 /// Where the classes begin, in seconds, and what they are called.
 const CLASSES: [(u64, &str); 9] = [

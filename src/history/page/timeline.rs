@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::kind::Kind;
 use super::run::{Run, Times, between};
 use super::scale::Scale;
@@ -17,6 +19,11 @@ const ROW: usize = 24;
 /// Height of the axis above the rows, that of `--axis`.
 const AXIS: usize = 40;
 
+/// Width of a hold at least, in per cent.
+const LEAST: f64 = 0.3;
+/// A wait of less is not drawn.
+const NONE: f64 = 0.05;
+
 /// Where a bar lies.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Span {
@@ -25,9 +32,17 @@ pub(super) struct Span {
 }
 
 impl Span {
-    fn new(scale: &Scale, from: jiff::Timestamp, to: jiff::Timestamp) -> Option<Self> {
+    /// A hold: it is seen however short it was.
+    fn hold(scale: &Scale, from: Timestamp, to: Timestamp) -> Self {
         let (from, to) = (scale.at(from.as_millisecond()), scale.at(to.as_millisecond()));
-        (to.0 > from.0).then_some(Self { x: from, width: Percent(to.0 - from.0) })
+        let width = (to.0 - from.0).max(LEAST);
+        Self { x: Percent(from.0.min(100.0 - width)), width: Percent(width) }
+    }
+
+    /// A wait, unless it was none.
+    fn wait(scale: &Scale, from: Timestamp, to: Timestamp) -> Option<Self> {
+        let (from, to) = (scale.at(from.as_millisecond()), scale.at(to.as_millisecond()));
+        (to.0 - from.0 > NONE).then_some(Self { x: from, width: Percent(to.0 - from.0) })
     }
 
     fn end(self) -> f64 {
@@ -105,8 +120,8 @@ pub(super) fn timeline(runs: &[Run]) -> Timeline {
 }
 
 fn bars(run: &Run, top: usize, scale: &Scale) -> Bars {
-    let wait = run.times.and_then(|times| Span::new(scale, times.asked, times.granted.unwrap_or(times.end)));
-    let hold = run.times.and_then(|times| Span::new(scale, times.granted?, times.end));
+    let wait = run.times.and_then(|times| Span::wait(scale, times.asked, times.granted.unwrap_or(times.end)));
+    let hold = run.times.and_then(|times| Some(Span::hold(scale, times.granted?, times.end)));
     let word = run.times.map(|times| match times.granted {
         Some(_) => Length(run.held).to_string(),
         None => Length(run.waited).to_string(),

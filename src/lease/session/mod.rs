@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use super::legacy::Legacy;
 use super::observer::Observer;
-use super::record::{Activity, Holder, Intervention, Last, Phase, Record, Stamp, Standing};
+use super::record::{Activity, Holder, Intervention, Last, Mode, Phase, Record, Stamp, Standing};
 use super::time::{Deadlines, Instant, Now};
 use super::transition::{Candidate, Ending};
 use serde::{Deserialize, Serialize};
@@ -111,12 +111,17 @@ pub enum Answer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant, reason = "a handful are made per run, and each is told at once")]
 pub enum Notice {
-    /// Our place in the queue or the holder has changed. Position 0: observing, not queueing.
+    /// Our place in the queue, a holder or what it is doing has changed. Position 0: observing, not
+    /// queueing.
     Waiting {
         /// 1 is the head.
         position: usize,
         /// Who holds.
         holders: Vec<Holder>,
+        /// What those in front of us ask for, the head first.
+        ahead: Vec<Mode>,
+        /// Runs that became active under the lock, ever.
+        runs: u64,
     },
     /// Our grant was taken away because we did not confirm it in time; we queue again.
     GrantMissed,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Finish, Next, Notice, Output, Session, Wait};
-use crate::lease::record::{Holder, HolderKey, Last, Outcome, Phase, Record, Standing};
+use crate::lease::record::{Activity, Holder, HolderKey, Last, Mode, Outcome, Phase, Record, Standing};
 use crate::lease::time::{Instant, Lease, Now};
 use crate::lease::transition;
 
@@ -36,7 +36,15 @@ pub(super) struct Seeking {
     /// Our place in the queue, and since when it is ours.
     placed: Option<(usize, Instant)>,
     /// What was last told about waiting.
-    told: Option<(usize, Vec<String>)>,
+    told: Option<Told>,
+}
+
+/// What people were told about waiting, as far as they are told again when it changes.
+#[derive(Debug, PartialEq, Eq)]
+struct Told {
+    position: usize,
+    ahead: Vec<Mode>,
+    holders: Vec<(String, Phase, Option<Activity>)>,
 }
 
 impl Seeking {
@@ -275,10 +283,15 @@ impl Session {
     }
 
     fn tell_waiting(&mut self, position: usize, record: &Record) {
-        let told = (position, record.holders.iter().map(|holder| holder.session.clone()).collect());
+        let ahead: Vec<Mode> =
+            record.queue.iter().take(position.saturating_sub(1)).map(|waiter| waiter.mode).collect();
+        let seen = |holder: &Holder| (holder.session.clone(), holder.phase, holder.activity.clone());
+        let told =
+            Told { ahead: ahead.clone(), position, holders: record.holders.iter().map(seen).collect() };
         if self.seek.told.as_ref() != Some(&told) {
             self.seek.told = Some(told);
-            self.notice(Notice::Waiting { position, holders: record.holders.clone() });
+            let (holders, runs) = (record.holders.clone(), record.runs);
+            self.notice(Notice::Waiting { position, holders, ahead, runs });
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::lease::KEY_PREFIX;
 use crate::lease::{Found, LockName, PastRun, Record, Stamp};
 use crate::store::aws::{Keys, Service, Target, link};
 use crate::store::codec::bad;
-use crate::store::{Listed, Store, StoreError, StoreResult, Swap, Watch};
+use crate::store::{Cursor, Listed, Listing, Page, Store, StoreError, StoreResult, Swap, Watch};
 
 /// How long an operator's request may take; those of the protocol say it themselves.
 const OPERATOR_TIMEOUT: Duration = Duration::from_secs(10);
@@ -149,29 +149,30 @@ impl Store for DynamoStore {
         }
     }
 
-    async fn list(&self) -> StoreResult<Vec<Listed>> {
-        let mut listed = Vec::new();
-        let mut start: Option<Item> = None;
-        loop {
-            let request = self
-                .client
-                .scan()
-                .table_name(&self.target.name)
-                .consistent_read(true)
-                .filter_expression("begins_with(LockID, :ours) AND NOT contains(LockID, :history)")
-                .expression_attribute_values(":ours", AttributeValue::S(KEY_PREFIX.to_owned()))
-                .expression_attribute_values(":history", AttributeValue::S("#".to_owned()))
-                .set_exclusive_start_key(start);
-            let page = match self.send(OPERATOR_TIMEOUT, request.send()).await? {
-                Ok(page) => page,
-                Err(error) => return Err(self.explain("dynamodb:Scan", &error).await),
-            };
-            listed.extend(page.items.unwrap_or_default().into_iter().filter_map(entry));
-            match page.last_evaluated_key {
-                Some(last) if !last.is_empty() => start = Some(last),
-                _ => return Ok(listed),
-            }
-        }
+    async fn list(&self, listing: Listing<'_>) -> StoreResult<Page> {
+        let start = listing.after.map(|cursor| {
+            let (Cursor::After(key) | Cursor::Token(key)) = cursor;
+            Item::from([(item::KEY.to_owned(), AttributeValue::S(key.clone()))])
+        });
+        let ours = format!("{KEY_PREFIX}{}", listing.prefix);
+        let request = self
+            .client
+            .scan()
+            .table_name(&self.target.name)
+            // Half the price, where the next look comes in a moment.
+            .consistent_read(!listing.watching)
+            .filter_expression("begins_with(LockID, :ours) AND NOT contains(LockID, :history)")
+            .expression_attribute_values(":ours", AttributeValue::S(ours))
+            .expression_attribute_values(":history", AttributeValue::S("#".to_owned()))
+            .set_exclusive_start_key(start);
+        let page = match self.send(OPERATOR_TIMEOUT, request.send()).await? {
+            Ok(page) => page,
+            Err(error) => return Err(self.explain("dynamodb:Scan", &error).await),
+        };
+        let last = page.last_evaluated_key.unwrap_or_default().remove(item::KEY);
+        let next = last.and_then(|key| key.as_s().ok().cloned()).map(Cursor::After);
+        let locks = page.items.unwrap_or_default().into_iter().filter_map(entry).collect();
+        Ok(Page { locks, next })
     }
 
     async fn delete(&self, name: &LockName, expected: Option<&Stamp>) -> StoreResult<()> {
@@ -206,6 +207,10 @@ impl Store for DynamoStore {
     }
 
     fn watch(&self, _: &LockName, _: mpsc::Sender<()>) -> Option<Box<dyn Watch>> {
+        None
+    }
+
+    fn watch_all(&self, _: mpsc::Sender<()>) -> Option<Box<dyn Watch>> {
         None
     }
 }

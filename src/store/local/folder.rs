@@ -25,10 +25,12 @@ use crate::lease::KEY_PREFIX;
 use crate::lease::{Found, Instant, LockName, PastRun, Record, RecordError, Stamp};
 use crate::store::codec::{KEY, bad, decode, encode};
 use crate::store::text::chain;
-use crate::store::{Listed, Store, StoreError, StoreResult, Swap, Unavailable, Watch};
+use crate::store::{Cursor, Listed, Listing, Page, Store, StoreError, StoreResult, Swap, Unavailable, Watch};
 
 /// How long an operator's request may take; those of the protocol say it themselves.
 const OPERATOR_TIMEOUT: Duration = Duration::from_secs(10);
+/// Files that are read for one page of a listing.
+const PAGE: usize = 1000;
 /// The longest wait before the write lock is tried again. A write holds it for milliseconds.
 const LONGEST_WAIT_MS: u64 = 8;
 
@@ -143,16 +145,22 @@ impl Shared {
         bytes.map(|bytes| decode(&bytes).map_err(|error| bad(name, error))).transpose()
     }
 
-    fn list(&self) -> StoreResult<Vec<Listed>> {
+    /// The locks of the next [`PAGE`] files behind `after`, in the order of their stems.
+    fn list(&self, prefix: &str, after: Option<&str>) -> StoreResult<Page> {
         let failed = |error| self.folder.failure("be read", &error);
-        let mut listed = Vec::new();
+        let mut stems = Vec::new();
         for entry in std::fs::read_dir(&self.folder.path).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            if let Some(stem) = entry.file_name().to_str().and_then(|file| file.strip_suffix(".json")) {
-                listed.extend(self.entry(stem, &entry.path()));
-            }
+            let name = entry.map_err(failed)?.file_name();
+            let stem = name.to_str().and_then(|file| file.strip_suffix(".json"));
+            stems.extend(stem.filter(|stem| after.is_none_or(|after| *stem > after)).map(str::to_owned));
         }
-        Ok(listed)
+        stems.sort_unstable();
+        let more = stems.len() > PAGE;
+        stems.truncate(PAGE);
+        let path = |stem: &str| self.folder.path.join(format!("{stem}.json"));
+        let entries = stems.iter().filter_map(|stem| self.entry(stem, &path(stem)));
+        let locks = entries.filter(|listed| listed.name.starts_with(prefix)).collect();
+        Ok(Page { locks, next: stems.pop().filter(|_| more).map(Cursor::After) })
     }
 
     /// What the file of `stem` holds, if it is a lock's.
@@ -207,8 +215,10 @@ impl Store for LocalStore {
         .await
     }
 
-    async fn list(&self) -> StoreResult<Vec<Listed>> {
-        self.blocking(OPERATOR_TIMEOUT, Shared::list).await
+    async fn list(&self, listing: Listing<'_>) -> StoreResult<Page> {
+        let prefix = listing.prefix.to_owned();
+        let after = listing.after.map(|(Cursor::After(stem) | Cursor::Token(stem))| stem.clone());
+        self.blocking(OPERATOR_TIMEOUT, move |shared| shared.list(&prefix, after.as_deref())).await
     }
 
     async fn delete(&self, name: &LockName, expected: Option<&Stamp>) -> StoreResult<()> {
@@ -248,6 +258,10 @@ impl Store for LocalStore {
 
     fn watch(&self, name: &LockName, changed: mpsc::Sender<()>) -> Option<Box<dyn Watch>> {
         let file = format!("{}.json", self.shared.naming.stem(name));
-        watch::start(&self.shared.folder.path, file, changed)
+        watch::start(&self.shared.folder.path, Some(file), changed)
+    }
+
+    fn watch_all(&self, changed: mpsc::Sender<()>) -> Option<Box<dyn Watch>> {
+        watch::start(&self.shared.folder.path, None, changed)
     }
 }

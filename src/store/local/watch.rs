@@ -1,6 +1,6 @@
 //! Word from the file system that a record has changed.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
@@ -14,16 +14,20 @@ struct FileWatch {
 
 impl Watch for FileWatch {}
 
-/// Sends into `changed` when `file` in `folder` may have changed. `None` where that cannot be
-/// known, as when the machine has run out of watches.
+/// Sends into `changed` when `file` in `folder` may have changed, or, without one, any record in it.
+/// `None` where that cannot be known, as when the machine has run out of watches.
 ///
 /// The folder is watched, not the file: a record is replaced, and a watch stays with the old one.
-pub(super) fn start(folder: &Path, file: String, changed: mpsc::Sender<()>) -> Option<Box<dyn Watch>> {
-    let file = OsString::from(file);
+pub(super) fn start(
+    folder: &Path,
+    file: Option<String>,
+    changed: mpsc::Sender<()>,
+) -> Option<Box<dyn Watch>> {
+    let file = file.map(OsString::from);
     let whole = folder.to_owned();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
         // An error may have swallowed events: look.
-        if event.is_ok_and(|event| !concerns(&event, &whole, &file)) {
+        if event.is_ok_and(|event| !concerns(&event, &whole, file.as_deref())) {
             return;
         }
         // A message that is still unread says the same; a receiver that is gone needs none.
@@ -34,11 +38,17 @@ pub(super) fn start(folder: &Path, file: String, changed: mpsc::Sender<()>) -> O
     Some(Box::new(FileWatch { _watcher: watcher }))
 }
 
-fn concerns(event: &Event, folder: &Path, file: &OsString) -> bool {
+fn concerns(event: &Event, folder: &Path, file: Option<&OsStr>) -> bool {
     if matches!(event.kind, EventKind::Access(_)) {
         return false;
     }
     // Some systems name the folder only.
     event.need_rescan()
-        || event.paths.iter().any(|path| path.file_name() == Some(file) || path.as_path() == folder)
+        || event.paths.iter().any(|path| {
+            let is_it = match file {
+                Some(file) => path.file_name() == Some(file),
+                None => path.extension() == Some(OsStr::new("json")),
+            };
+            is_it || path.as_path() == folder
+        })
 }

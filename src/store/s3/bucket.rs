@@ -11,12 +11,13 @@ use tokio::sync::{OnceCell, mpsc};
 use tokio::time::sleep;
 
 use super::config::S3Config;
+use super::list::Known;
 use super::requests::{Bucket, Budget, Done, Got, Only};
 use super::{key, list, trial};
 use crate::lease::{Found, LockName, PastRun, Record, RecordError, Stamp};
 use crate::session;
 use crate::store::codec::{bad, decode, encode};
-use crate::store::{Listed, Store, StoreError, StoreResult, Swap, Unavailable, Watch};
+use crate::store::{Listing, Page, Store, StoreError, StoreResult, Swap, Unavailable, Watch};
 
 /// How long an operator's request may take; those of the protocol say it themselves.
 const OPERATOR_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,6 +35,8 @@ pub struct S3Store {
     pub(super) bucket: Arc<Bucket>,
     /// The newest that was seen of each lock.
     seen: Mutex<HashMap<LockName, Seen>>,
+    /// What the objects of the last listing held, for those who watch.
+    listed: Known,
     /// Somebody else's S3 was found to keep to conditions.
     proven: OnceCell<()>,
     /// Spreads those who met on an object.
@@ -57,6 +60,7 @@ impl S3Store {
         Ok(Self {
             bucket: Arc::new(Bucket::connect(config).await?),
             seen: Mutex::default(),
+            listed: Known::default(),
             proven: OnceCell::new(),
             random: Mutex::new(fastrand::Rng::with_seed(session::seed())),
         })
@@ -183,8 +187,8 @@ impl Store for S3Store {
         }
     }
 
-    async fn list(&self) -> StoreResult<Vec<Listed>> {
-        list::all(&self.bucket, OPERATOR_TIMEOUT).await
+    async fn list(&self, listing: Listing<'_>) -> StoreResult<Page> {
+        list::page(&self.bucket, &self.listed, listing, OPERATOR_TIMEOUT).await
     }
 
     async fn delete(&self, name: &LockName, expected: Option<&Stamp>) -> StoreResult<()> {
@@ -225,6 +229,10 @@ impl Store for S3Store {
     }
 
     fn watch(&self, _: &LockName, _: mpsc::Sender<()>) -> Option<Box<dyn Watch>> {
+        None
+    }
+
+    fn watch_all(&self, _: mpsc::Sender<()>) -> Option<Box<dyn Watch>> {
         None
     }
 }

@@ -63,6 +63,11 @@ pub(super) fn name(bucket: &str, object: &str, lock_id: Option<&str>) -> Option<
     Some(percent_decode_str(escaped).decode_utf8_lossy().into_owned())
 }
 
+/// Whether this is the object of a name that was cut, which the object's key does not tell.
+pub(super) fn is_cut(object: &str) -> bool {
+    object.strip_prefix(LOCKS).is_some_and(|escaped| escaped.contains('~'))
+}
+
 /// Whether a state's key can have a lock beside it: not in our folder, not too long, and without
 /// the segments that some who speak S3 rewrite.
 fn is_plain(state: &str) -> bool {

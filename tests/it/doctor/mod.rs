@@ -14,6 +14,7 @@ use super::support::dynamo::{Engine, Shape};
 use super::support::http::{Reply, Request, Server, forward};
 use super::support::project::Project;
 use super::support::run::Run;
+use super::support::schema;
 
 /// What a doctor said.
 pub(super) struct Diagnosis {
@@ -27,6 +28,7 @@ impl Diagnosis {
         let text = finished.stdout_text();
         let document: Value =
             serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}{}", finished.stderr));
+        schema::check("doctor", &document);
         assert_eq!(document["exit_code"], finished.code());
         // Every row says what is wrong, why, and what mends it.
         for check in document["checks"].as_array().unwrap() {

@@ -11,6 +11,7 @@ over_both_stores![
     who_does_not_wait_gives_up_at_once,
     who_waits_too_long_gives_up_and_leaves_the_queue,
     shared_plans_run_together_and_an_apply_waits_for_them,
+    who_waits_is_told_how_long_it_took_others,
 ];
 
 /// Each apply replaces its resource, which says when the work begins and when it ends.
@@ -130,4 +131,30 @@ pub(super) fn shared_plans_run_together_and_an_apply_waits_for_them(locks: &Lock
     let plans: Vec<_> =
         project.lines("commands").into_iter().filter(|line| line.starts_with("plan")).collect();
     assert_eq!(plans, ["plan -input=false -lock=false"; 2]);
+}
+
+fn who_waits_is_told_how_long_it_took_others(locks: &Locks) {
+    let project = Project::hello();
+    let run = || locks.run(&project).args(["exec", "--", "true"]);
+    // What a waiter says behind a holder, in JSON and in text.
+    let wait = |known: bool| {
+        let mut holder = locks.hold(&project);
+        let mut waiter = run().start();
+        let estimate = waiter.wait_until("a line with an estimate or none", |run| {
+            let told = run.events().into_iter().filter(|event| event["type"] == "lock_waiting");
+            let mut told = told.map(|event| event["estimate"].clone());
+            told.find(|estimate| estimate.is_null() != known)
+        });
+        holder.close_stdin();
+        holder.finish().exits(0);
+        (estimate, waiter.finish().exits(0).stderr)
+    };
+    run().output().exits(0);
+    run().output().exits(0);
+    let (estimate, text) = wait(false);
+    assert!(estimate.is_null() && !text.contains("past runs"), "{text}");
+    // The holder and the waiter have come to the two.
+    let (estimate, text) = wait(true);
+    assert!(estimate["runs"] == 4 && estimate.get("p90_ms").is_some(), "{estimate}");
+    assert!(text.contains("4 past runs"), "{text}");
 }

@@ -1,5 +1,8 @@
-//! `history`: what is written of each run, whoever has to write it, and how it is shown.
+//! `history`: what is written of each run, whoever has to write it, and how it is shown: as text, as JSON, and as a page
+//! in a real browser.
 
+mod file;
+mod page;
 mod shown;
 mod written;
 
@@ -12,6 +15,7 @@ use crate::support::project::Project;
 fn history(locks: &Locks, project: &Project, options: &[&str]) -> Vec<Value> {
     let shown = locks.run(project).args(["history", "--json"]).args(options).output().exits(0);
     let document: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    crate::support::schema::check("history", &document);
     assert_eq!(document["lock"], crate::e2e::locks::LOCK);
     document["runs"].as_array().unwrap().clone()
 }

@@ -88,6 +88,15 @@ resource "terraform_data" "x" {{
         self.run(&["apply", "--", "-auto-approve"]).output().exits(0);
         self.run(&["plan"]).output().exits(0);
         self.run(&["apply", "--", "-auto-approve"]).output().exits(0);
+        let mut holder = self.run(&["exec", "--", "cat"]).stdin_open().start();
+        holder.wait_for("child_started");
+        let mut waiter = self.run(&["plan"]).start();
+        waiter.wait_until("an estimate", |run| {
+            run.events().iter().any(|event| event["estimate"]["runs"] == 3).then_some(())
+        });
+        holder.close_stdin();
+        holder.finish().exits(0);
+        waiter.finish().exits(0);
         let used = self.is_granted_by(&policy);
         // Least: nothing is granted that was of no use, but for what explains a broken table.
         let granted = policy["Statement"].as_array().unwrap().iter();

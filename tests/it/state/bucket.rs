@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::support::moto::{Moto, python};
 use crate::support::project::Project;
 use crate::support::run::{Finished, Run};
+use crate::support::schema;
 
 /// What keeps Terraform's own lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +96,7 @@ impl Bucket {
     pub(super) fn versions(&self, project: &Project) -> Vec<Value> {
         let shown = self.run(project, &["state", "versions", "--json"]).output().exits(0);
         let document: Value = serde_json::from_slice(&shown.stdout).unwrap();
+        schema::check("state-versions", &document);
         document["versions"].as_array().unwrap().clone()
     }
 

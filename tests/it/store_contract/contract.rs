@@ -7,7 +7,7 @@ use tfguard::lease::{LockName, Record};
 use tfguard::store::{Store, Swap};
 use tokio::task::JoinSet;
 
-use super::{PLENTY, busy, history, name, record};
+use super::{PLENTY, all_of, busy, history, name, pages_of, record};
 
 /// Opens the store anew.
 pub(crate) type Open = Arc<dyn Fn() -> Arc<dyn Store> + Send + Sync>;
@@ -22,6 +22,7 @@ pub(crate) async fn all_among(open: Open, contenders: usize) {
     one_after_the_other(&*open()).await;
     whatever_is_in_a_record_comes_back(&*open()).await;
     names_stay_apart(&*open()).await;
+    a_listing_can_be_of_a_prefix_and_of_what_has_changed(&*open()).await;
     deletion_is_conditional(&*open()).await;
     history::all(&*open()).await;
     one_winner_each_round(&open, contenders).await;
@@ -90,7 +91,7 @@ async fn names_stay_apart(store: &dyn Store) {
     for (number, lock) in names.iter().enumerate() {
         assert_eq!(swap(store, lock, None, &record(&number.to_string())).await, Swap::Written, "{lock}");
     }
-    let listed = store.list().await.unwrap();
+    let listed = all_of(store).await.unwrap();
     for (number, lock) in names.iter().enumerate() {
         let found = store.read(lock, PLENTY).await.unwrap().unwrap();
         assert_eq!(found.stamp, number.to_string(), "{lock}");
@@ -98,6 +99,28 @@ async fn names_stay_apart(store: &dyn Store) {
         assert_eq!(entries.len(), 1, "{lock}");
         assert_eq!(entries[0].record.as_ref().unwrap().stamp, number.to_string());
     }
+}
+
+async fn a_listing_can_be_of_a_prefix_and_of_what_has_changed(store: &dyn Store) {
+    let long = format!("listed/{}", "y".repeat(900));
+    for lock in ["listed/a", "listed/b", "Listed/c", long.as_str()] {
+        assert_eq!(swap(store, &name(lock), None, &record("one")).await, Swap::Written);
+    }
+    // Watching, what was seen before may be remembered, and what has changed is seen.
+    for watching in [false, true, true] {
+        let mut listed = pages_of(store, "listed/", watching).await.unwrap().concat();
+        listed.sort_by(|a, b| a.name.cmp(&b.name));
+        let stamps: Vec<_> =
+            listed.iter().map(|it| (it.name.as_str(), it.record.as_ref().unwrap().stamp.as_str())).collect();
+        assert_eq!(stamps, [("listed/a", "one"), ("listed/b", "one"), (long.as_str(), "one")]);
+    }
+    assert_eq!(swap(store, &name("listed/b"), Some("one"), &record("two")).await, Swap::Written);
+    for watching in [true, false] {
+        let listed = pages_of(store, "listed/b", watching).await.unwrap().concat();
+        assert!(matches!(&listed[..], [one] if one.record.as_ref().unwrap().stamp == "two"), "{listed:?}");
+    }
+    store.delete(&name("listed/b"), None).await.unwrap();
+    assert!(pages_of(store, "listed/b", true).await.unwrap().concat().is_empty());
 }
 
 async fn deletion_is_conditional(store: &dyn Store) {
@@ -111,7 +134,7 @@ async fn deletion_is_conditional(store: &dyn Store) {
     assert_eq!(swap(store, &lock, None, &record("two")).await, Swap::Written);
     store.delete(&lock, None).await.unwrap();
     assert_eq!(store.read(&lock, PLENTY).await, Ok(None));
-    assert!(!store.list().await.unwrap().iter().any(|entry| entry.name == "deleted"));
+    assert!(!all_of(store).await.unwrap().iter().any(|entry| entry.name == "deleted"));
 }
 
 const CONTENDERS: usize = 32;

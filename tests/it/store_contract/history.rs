@@ -10,7 +10,7 @@ use tfguard::lease::{Counts, Found, LockName, Outcome, PastRun, Teller};
 use tfguard::store::{LocalStore, Store, Swap};
 
 use super::dynamodb::{KEYS, connect};
-use super::{PLENTY, busy, name, record};
+use super::{PLENTY, all_of, busy, name, record};
 use crate::support::dynamo::{Engine, Shape};
 use crate::support::folder::Folder;
 use crate::support::http::{self, Server};
@@ -98,7 +98,7 @@ async fn locks_have_histories_of_their_own(store: &dyn Store) {
     assert_eq!(numbers(store, &other, 0, 9).await, [0; 0]);
     // The record is what it was, and no listing shows the history.
     assert_eq!(store.read(&one_lock, PLENTY).await, Ok(Some(record("x"))));
-    let listed = store.list().await.unwrap();
+    let listed = all_of(store).await.unwrap();
     let ours: Vec<_> = listed.iter().filter(|entry| entry.name.starts_with("past/")).collect();
     assert!(matches!(ours[..], [entry] if entry.name == "past/own"), "{ours:?}");
 }

@@ -9,7 +9,7 @@ use tfguard::lease::RecordError;
 use tfguard::store::{LocalStore, Store, StoreError, StoreSpec, Swap, Unavailable};
 use tokio::sync::mpsc;
 
-use super::{PLENTY, busy, contract, name, record};
+use super::{PLENTY, all_of, busy, contract, name, pages_of, record};
 use crate::support::folder::Folder;
 use crate::support::isolated::block_on;
 
@@ -154,8 +154,12 @@ fn rubbish_is_named_and_can_be_deleted() {
         let newer = store.read(&name("newer"), PLENTY).await.unwrap_err();
         assert!(matches!(newer, StoreError::BadRecord { error: RecordError::Schema(2), .. }), "{newer:?}");
 
-        let mut listed: Vec<_> =
-            store.list().await.unwrap().into_iter().map(|entry| (entry.name, entry.record.is_ok())).collect();
+        let mut listed: Vec<_> = all_of(&store)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|entry| (entry.name, entry.record.is_ok()))
+            .collect();
         listed.sort();
         let expected = [("bad", false), ("empty", false), ("newer", false)];
         assert_eq!(listed, expected.map(|(name, readable)| (name.to_owned(), readable)));
@@ -181,7 +185,7 @@ fn mounted_elsewhere_it_is_the_same_lock() {
         // What a mount at another place looks like to the other container.
         std::fs::rename(&here, &there).unwrap();
         let theirs = open(&there.join(".tfguard"));
-        let mut listed: Vec<_> = theirs.list().await.unwrap().into_iter().map(|entry| entry.name).collect();
+        let mut listed: Vec<_> = all_of(&theirs).await.unwrap().into_iter().map(|entry| entry.name).collect();
         listed.sort();
         assert_eq!(listed, ["", "/net"].map(|below| path(&there, below).as_str().to_owned()));
         for below in ["", "/net"] {
@@ -200,7 +204,7 @@ fn what_a_killed_writer_left_is_removed_by_the_next() {
     std::fs::set_permissions(&left, std::fs::Permissions::from_mode(0o400)).unwrap();
     block_on(async {
         assert_eq!(store.read(&name("prod"), PLENTY).await, Ok(None));
-        assert!(store.list().await.unwrap().is_empty());
+        assert!(all_of(&store).await.unwrap().is_empty());
         assert_eq!(store.swap(&name("prod"), None, &record("a"), PLENTY).await, Ok(Swap::Written));
     });
     assert!(!left.exists());
@@ -318,4 +322,35 @@ fn a_spec_opens_it() {
     let store = block_on(spec.open()).unwrap();
     assert_eq!(store.describe(), spec.describe());
     assert!(store.describe().contains(folder.path().to_str().unwrap()));
+}
+
+#[test]
+fn a_folder_is_listed_a_thousand_locks_at_a_time() {
+    let folder = Folder::new();
+    let store = open(folder.path());
+    for number in 0..2500 {
+        let json = format!("{{\"LockID\": \"tfguard:lock-{number}\", \"schema\": 2}}");
+        std::fs::write(folder.path().join(format!("lock-{number}.json")), json).unwrap();
+    }
+    block_on(async {
+        let pages = pages_of(&store, "", false).await.unwrap();
+        assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [1000, 1000, 500]);
+        let names: std::collections::BTreeSet<String> =
+            pages.into_iter().flatten().map(|entry| entry.name).collect();
+        assert_eq!(names.len(), 2500);
+    });
+}
+
+#[test]
+fn a_change_of_any_record_is_told() {
+    let folder = Folder::new();
+    let store = open(folder.path());
+    block_on(async {
+        let (sender, mut changed) = mpsc::channel(1);
+        let _watch = store.watch_all(sender).unwrap();
+        for lock in ["one", "other"] {
+            assert_eq!(store.swap(&name(lock), None, &record("a"), PLENTY).await, Ok(Swap::Written));
+            tokio::time::timeout(PLENTY, changed.recv()).await.unwrap().unwrap();
+        }
+    });
 }

@@ -15,12 +15,31 @@ mod s3_foreign;
 use std::time::Duration;
 
 use tfguard::lease::{Holder, Identity, LockName, Mode, Phase, Record, Waiter};
+use tfguard::store::{Listed, Listing, Store, StoreResult};
 
 /// A time in which anything on loopback answers.
 const PLENTY: Duration = Duration::from_secs(20);
 
 fn name(text: &str) -> LockName {
     LockName::new(text).unwrap()
+}
+
+/// Every lock of the store, in no order.
+async fn all_of(store: &dyn Store) -> StoreResult<Vec<Listed>> {
+    Ok(pages_of(store, "", false).await?.into_iter().flatten().collect())
+}
+
+/// The pages of a listing.
+async fn pages_of(store: &dyn Store, prefix: &str, watching: bool) -> StoreResult<Vec<Vec<Listed>>> {
+    let (mut pages, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.list(Listing { prefix, after: after.as_ref(), watching }).await?;
+        pages.push(page.locks);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(pages),
+        }
+    }
 }
 
 /// A free record, written as `stamp`.

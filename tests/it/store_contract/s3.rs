@@ -8,7 +8,7 @@ use tfguard::lease::{Outcome, PastRun, Teller};
 use tfguard::store::{Access, S3Config, S3Store, Store, StoreError, StoreSpec, Swap};
 
 use super::dynamodb::KEYS;
-use super::{PLENTY, busy, contract, name, record};
+use super::{PLENTY, all_of, busy, contract, name, pages_of, record};
 use crate::support::http::{Reply, Server, forward};
 use crate::support::isolated::{block_on, isolated};
 use crate::support::moto::Moto;
@@ -86,12 +86,16 @@ fn the_objects_of_others_are_not_listed(moto: &Moto) {
         assert_eq!(moto.request("PUT", &format!("/listed/{key}"), &[], body.as_bytes()).0, 200, "{key}");
     };
     let pages = Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    let (engine, counted) = (moto.endpoint.clone(), Arc::clone(&pages));
+    let reads = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let (engine, counted, gets) = (moto.endpoint.clone(), Arc::clone(&pages), Arc::clone(&reads));
     let paged = Server::start(move |mut request| {
         if request.operation() == "ListObjectsV2" {
             counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             let text = String::from_utf8(request.bytes).unwrap();
             request.bytes = text.replace("list-type=2", "list-type=2&max-keys=3").into_bytes();
+        }
+        if request.operation() == "GetObject" {
+            gets.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         }
         forward(&engine, &request).map_or(Reply::Close, Reply::Bytes)
     });
@@ -114,7 +118,7 @@ fn the_objects_of_others_are_not_listed(moto: &Moto) {
         put("bad.tfguard", "{\"LockID\": \"tfguard:listed/bad\", \"stamp\": 7}");
         put("rubbish.tfguard", "<html>");
         put("long.tfguard", &"x".repeat(2 << 20));
-        let mut listed = store.list().await.unwrap();
+        let mut listed = all_of(&store).await.unwrap();
         listed.sort_by(|a, b| a.name.cmp(&b.name));
         let shown: Vec<_> = listed.iter().map(|entry| (entry.name.as_str(), entry.record.is_ok())).collect();
         assert_eq!(
@@ -133,6 +137,16 @@ fn the_objects_of_others_are_not_listed(moto: &Moto) {
         // 3 locks, one page of history, 9 others.
         let pages = pages.load(std::sync::atomic::Ordering::Relaxed);
         assert!((4..=6).contains(&pages), "{pages} pages");
+        // Who looks again reads what has changed, and nothing else.
+        assert_eq!(pages_of(&store, "", true).await.unwrap().concat().len(), 8);
+        let before = reads.load(std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(pages_of(&store, "", true).await.unwrap().concat().len(), 8);
+        assert_eq!(reads.load(std::sync::atomic::Ordering::Relaxed), before);
+        let stamp = "b".to_owned();
+        assert_eq!(store.swap(&name("b"), Some(&stamp), &record("b2"), PLENTY).await, Ok(Swap::Written));
+        let before = reads.load(std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(pages_of(&store, "", true).await.unwrap().concat().len(), 8);
+        assert_eq!(reads.load(std::sync::atomic::Ordering::Relaxed), before + 1);
         for lock in ["listed/bad", "listed/long", "listed/rubbish"] {
             let error = store.read(&name(lock), PLENTY).await.unwrap_err();
             assert!(
@@ -152,7 +166,7 @@ fn buckets_that_are_not_there_are_told_of(moto: &Moto) {
             store.read(&name("prod"), PLENTY).await.unwrap_err(),
             store.swap(&name("prod"), None, &record("x"), PLENTY).await.unwrap_err(),
             store.delete(&name("prod"), None).await.unwrap_err(),
-            store.list().await.unwrap_err(),
+            all_of(&store).await.unwrap_err(),
         ];
         for error in answers {
             assert!(matches!(error, StoreError::Misconfigured { .. }), "{error:?}");

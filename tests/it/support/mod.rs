@@ -1,5 +1,6 @@
 //! What several tests lean on.
 
+pub(crate) mod browser;
 pub(crate) mod dynamo;
 pub(crate) mod fault;
 pub(crate) mod folder;
@@ -11,3 +12,4 @@ pub(crate) mod project;
 #[cfg(target_os = "linux")]
 pub(crate) mod pty;
 pub(crate) mod run;
+pub(crate) mod schema;
