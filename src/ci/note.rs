@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::change::Changes;
 use super::diagnostic::{Diagnostic, Severity};
 use crate::lease::{Counts, LockName};
-use crate::report::event::{Event, Level, Party, PhaseResult, RunPhase, Served};
+use crate::report::event::{Event, Level, Party, PhaseResult, RunOutcome, RunPhase, Served};
 use crate::report::text;
 
 /// Diagnostics and messages that are kept of each kind.
@@ -48,7 +48,7 @@ pub struct Sum {
     /// The locks.
     pub locks: Vec<Served>,
     /// The word in `run_summary`.
-    pub outcome: &'static str,
+    pub outcome: RunOutcome,
     /// Our exit code.
     pub exit_code: u8,
     /// How long we waited.
@@ -89,11 +89,11 @@ impl Note {
                 let got = Got { store: store.clone(), waited: *waited, inherited: *inherited };
                 self.got.insert(lock.as_str().to_owned(), got);
             }
-            Event::PhaseEnded { phase, result, took } => self.phases.push((*phase, *result, *took)),
+            Event::PhaseEnded { phase, result, took, .. } => self.phases.push((*phase, *result, *took)),
             Event::RunSummary { locks, outcome, exit_code, waited, held, changes, .. } => {
                 self.sum = Some(Sum {
                     locks: locks.clone(),
-                    outcome,
+                    outcome: *outcome,
                     exit_code: *exit_code,
                     waited: *waited,
                     held: *held,

@@ -11,6 +11,7 @@ use super::markup;
 use super::mermaid;
 use super::note::{Note, Queue, Sum};
 use crate::lease::Counts;
+use crate::report::event::RunOutcome;
 use crate::report::{Level, human};
 
 /// Bytes of a page. GitHub takes no more than 1 MiB of one step, for all that it runs.
@@ -89,22 +90,22 @@ fn head(subject: &Subject, note: &Note) -> String {
 fn verdict(command: &str, sum: &Sum) -> (&'static str, &'static str) {
     let nothing = sum.changes == Some(Counts::default());
     match (sum.outcome, command) {
-        ("no_changes", _) => ("✅", "no changes"),
-        ("succeeded", "plan" | "apply" | "destroy") if nothing => ("✅", "no changes"),
-        ("succeeded", "apply" | "run") => ("✅", "applied"),
-        ("succeeded", "destroy") => ("✅", "destroyed"),
-        ("succeeded", "plan") => ("📝", "planned"),
+        (RunOutcome::NoChanges, _) => ("✅", "no changes"),
+        (RunOutcome::Succeeded, "plan" | "apply" | "destroy") if nothing => ("✅", "no changes"),
+        (RunOutcome::Succeeded, "apply" | "run") => ("✅", "applied"),
+        (RunOutcome::Succeeded, "destroy") => ("✅", "destroyed"),
+        (RunOutcome::Succeeded, "plan") => ("📝", "planned"),
         // With -detailed-exitcode.
-        ("failed", "plan") if sum.exit_code == 2 && sum.changes.is_some() => ("📝", "planned"),
-        ("succeeded", "drift") => ("✅", "no drift"),
-        ("succeeded", _) => ("✅", "succeeded"),
-        ("drift", _) => ("🔎", "drift"),
-        ("declined", _) => ("✋", "declined, nothing was applied"),
-        ("cancelled", _) => ("🚫", "cancelled"),
-        ("not_acquired", _) => ("⏳", "lock not got, nothing was run"),
-        ("refused", _) => ("⛔", "refused, nothing was run"),
-        ("lost", _) => ("❌", "lock lost"),
-        _ => ("❌", "failed"),
+        (RunOutcome::Failed, "plan") if sum.exit_code == 2 && sum.changes.is_some() => ("📝", "planned"),
+        (RunOutcome::Succeeded, "drift") => ("✅", "no drift"),
+        (RunOutcome::Succeeded, _) => ("✅", "succeeded"),
+        (RunOutcome::Drift, _) => ("🔎", "drift"),
+        (RunOutcome::Declined, _) => ("✋", "declined, nothing was applied"),
+        (RunOutcome::Cancelled, _) => ("🚫", "cancelled"),
+        (RunOutcome::NotAcquired, _) => ("⏳", "lock not got, nothing was run"),
+        (RunOutcome::Refused, _) => ("⛔", "refused, nothing was run"),
+        (RunOutcome::Lost, _) => ("❌", "lock lost"),
+        (RunOutcome::Failed, _) => ("❌", "failed"),
     }
 }
 
@@ -267,7 +268,7 @@ mod tests {
         Subject { command: command.into(), directory: "env/prod".into() }
     }
 
-    fn summed(outcome: &'static str, exit_code: u8, changes: Option<Counts>) -> Event {
+    fn summed(outcome: RunOutcome, exit_code: u8, changes: Option<Counts>) -> Event {
         let lock = LockName::new("prod").unwrap();
         Event::RunSummary {
             session: Some("01-s".into()),
@@ -296,25 +297,43 @@ mod tests {
         for (command, outcome, code, changes, head) in [
             (
                 "apply",
-                "succeeded",
+                RunOutcome::Succeeded,
                 0,
                 counts(1),
                 "### ✅ tfguard apply in <code>env/prod</code>: applied (1 added, 0 changed, 0 destroyed)",
             ),
-            ("apply", "succeeded", 0, counts(0), "### ✅ tfguard apply in <code>env/prod</code>: no changes"),
+            (
+                "apply",
+                RunOutcome::Succeeded,
+                0,
+                counts(0),
+                "### ✅ tfguard apply in <code>env/prod</code>: no changes",
+            ),
             (
                 "plan",
-                "failed",
+                RunOutcome::Failed,
                 2,
                 counts(1),
                 "### 📝 tfguard plan in <code>env/prod</code>: planned (1 to add, 0 to change, 0 to destroy)",
             ),
-            ("plan", "failed", 1, None, "### ❌ tfguard plan in <code>env/prod</code>: failed"),
-            ("run", "no_changes", 0, None, "### ✅ tfguard run in <code>env/prod</code>: no changes"),
-            ("run", "cancelled", 143, None, "### 🚫 tfguard run in <code>env/prod</code>: cancelled"),
+            ("plan", RunOutcome::Failed, 1, None, "### ❌ tfguard plan in <code>env/prod</code>: failed"),
+            (
+                "run",
+                RunOutcome::NoChanges,
+                0,
+                None,
+                "### ✅ tfguard run in <code>env/prod</code>: no changes",
+            ),
+            (
+                "run",
+                RunOutcome::Cancelled,
+                143,
+                None,
+                "### 🚫 tfguard run in <code>env/prod</code>: cancelled",
+            ),
             (
                 "exec",
-                "not_acquired",
+                RunOutcome::NotAcquired,
                 75,
                 None,
                 "### ⏳ tfguard exec in <code>env/prod</code>: lock not got, nothing was run",
@@ -327,7 +346,7 @@ mod tests {
 
     #[test]
     fn all_that_was_noted_is_there() {
-        let mut note = noted(&[summed("failed", 1, None), Event::say(Level::Warn, "mind <b>")]);
+        let mut note = noted(&[summed(RunOutcome::Failed, 1, None), Event::say(Level::Warn, "mind <b>")]);
         note.diagnostic(Diagnostic {
             severity: Severity::Error,
             summary: "Bad".into(),
@@ -355,7 +374,7 @@ mod tests {
 
     #[test]
     fn a_page_that_is_too_long_says_so() {
-        let mut note = noted(&[summed("succeeded", 0, None)]);
+        let mut note = noted(&[summed(RunOutcome::Succeeded, 0, None)]);
         for number in 0..20_000 {
             note.changes
                 .note(Told::Planned(format!("module.{}.a.b{number}", "x".repeat(100)), Action::Create));

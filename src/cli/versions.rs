@@ -115,6 +115,7 @@ struct Entry {
     content: Kind,
     /// Why it could not be read; only with `content` `not_read`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "String"))]
     error: Option<String>,
     /// The state's serial number.
     serial: Option<u64>,

@@ -47,6 +47,7 @@ pub enum NameError {
 
 /// A lock's name, checked.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct LockName(String);
 

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::json as ndjson;
 use crate::escape;
@@ -54,48 +55,113 @@ pub fn summary(drift: &Drift) -> String {
     }
 }
 
-/// `drifted`, `resources[]` (`address`, `action`, `changes[]`: `path`, `before`, `after`, `sensitive`)
-/// and `outputs[]` (`name` in place of `address`). A value that is not shown is `null`.
-pub fn fields(drift: Option<&Drift>) -> Value {
-    let of = |key: &str, list: &[Drifted]| -> Vec<Value> {
-        list.iter()
-            .map(|drifted| {
-                json!({
-                    key: escape::line(&drifted.address),
-                    "action": drifted.action.as_str(),
-                    "changes": drifted.changes.iter().map(change_json).collect::<Vec<_>>(),
+/// What has drifted, as it is written.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Fields<'a> {
+    /// Whether anything has.
+    drifted: bool,
+    /// Resources that are not what the state says.
+    resources: Vec<DriftedResource<'a>>,
+    /// Outputs whose values follow from something that has changed.
+    outputs: Vec<DriftedOutput<'a>>,
+}
+
+/// A resource that is not what the state says.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct DriftedResource<'a> {
+    /// Its address.
+    address: Cow<'a, str>,
+    /// What became of it.
+    action: Action,
+    /// What differs; empty where it is gone or new.
+    changes: Vec<Differs<'a>>,
+}
+
+/// An output whose value follows from something that has changed.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct DriftedOutput<'a> {
+    /// Its name.
+    name: Cow<'a, str>,
+    /// What became of it.
+    action: Action,
+    /// What differs.
+    changes: Vec<Differs<'a>>,
+}
+
+/// An attribute that differs.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Differs<'a> {
+    /// Where it is, such as `tags.Name`; empty for the value itself.
+    path: Cow<'a, str>,
+    /// What the state says; null where there is none, or it is sensitive, long or not known yet.
+    before: Option<&'a Value>,
+    /// What there is; null as `before` is.
+    after: Option<&'a Value>,
+    /// One of the two is sensitive, and neither is shown.
+    sensitive: bool,
+}
+
+impl<'a> Fields<'a> {
+    /// `None`: nothing has drifted.
+    pub fn new(drift: Option<&'a Drift>) -> Self {
+        let (resources, outputs) =
+            drift.map_or((&[][..], &[][..]), |drift| (&drift.resources[..], &drift.outputs[..]));
+        let differs = |drifted: &'a Drifted| drifted.changes.iter().map(Differs::new).collect();
+        Self {
+            drifted: drift.is_some(),
+            resources: resources
+                .iter()
+                .map(|drifted| DriftedResource {
+                    address: escape::line(&drifted.address),
+                    action: drifted.action,
+                    changes: differs(drifted),
                 })
-            })
-            .collect()
-    };
-    json!({
-        "drifted": drift.is_some(),
-        "resources": drift.map_or(Vec::new(), |drift| of("address", &drift.resources)),
-        "outputs": drift.map_or(Vec::new(), |drift| of("name", &drift.outputs)),
-    })
+                .collect(),
+            outputs: outputs
+                .iter()
+                .map(|drifted| DriftedOutput {
+                    name: escape::line(&drifted.address),
+                    action: drifted.action,
+                    changes: differs(drifted),
+                })
+                .collect(),
+        }
+    }
+}
+
+impl<'a> Differs<'a> {
+    fn new(change: &'a Change) -> Self {
+        let value = |shown: &'a Shown| match shown {
+            Shown::Value(value) => Some(value),
+            _ => None,
+        };
+        Self {
+            path: escape::line(&change.path),
+            before: value(&change.before),
+            after: value(&change.after),
+            sensitive: [&change.before, &change.after].contains(&&Shown::Sensitive),
+        }
+    }
+}
+
+/// What `tfguard drift --json` found.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Document<'a> {
+    /// The locks of the run.
+    locks: Vec<&'a LockName>,
+    /// What has drifted.
+    #[serde(flatten)]
+    fields: Fields<'a>,
 }
 
 /// One JSON document on one line, with its newline.
-pub fn document<'a>(locks: impl Iterator<Item = &'a LockName>, drift: Option<&Drift>) -> Vec<u8> {
-    let mut document = fields(drift);
-    document["locks"] = locks.map(|lock| json!(lock)).collect();
-    let mut line = ndjson::to_bytes(&document);
-    line.push(b'\n');
-    line
-}
-
-fn change_json(change: &Change) -> Value {
-    let value = |shown: &Shown| match shown {
-        Shown::Value(value) => value.clone(),
-        _ => Value::Null,
-    };
-    let sensitive = [&change.before, &change.after].contains(&&Shown::Sensitive);
-    json!({
-        "path": escape::line(&change.path),
-        "before": value(&change.before),
-        "after": value(&change.after),
-        "sensitive": sensitive,
-    })
+pub fn document<'a>(locks: impl Iterator<Item = &'a LockName>, drift: Option<&'a Drift>) -> Vec<u8> {
+    ndjson::document(&Document { locks: locks.collect(), fields: Fields::new(drift) })
 }
 
 fn mark(action: Action) -> char {
@@ -138,6 +204,8 @@ fn value(shown: &Shown) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn change(path: &str, before: Shown, after: Shown) -> Change {
@@ -186,7 +254,10 @@ mod tests {
 
     #[test]
     fn the_document_says_the_same() {
-        let fields = fields(Some(&drift()));
+        let drift = drift();
+        let fields = |drift| serde_json::to_value(Fields::new(drift)).unwrap();
+        let none = fields(None);
+        let fields = fields(Some(&drift));
         assert_eq!(fields["drifted"], true);
         assert_eq!(
             fields["resources"][0]["changes"][1],
@@ -197,6 +268,6 @@ mod tests {
             json!({ "address": "aws_instance.old", "action": "deleted", "changes": [] })
         );
         assert_eq!(fields["outputs"][0]["name"], "url");
-        assert_eq!(super::fields(None), json!({ "drifted": false, "resources": [], "outputs": [] }));
+        assert_eq!(none, json!({ "drifted": false, "resources": [], "outputs": [] }));
     }
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::error::Error;
 use crate::history::Estimate;
@@ -11,7 +12,9 @@ use crate::lease::{Activity, Counts, Identity, Last, LockName, Mode, Phase};
 use crate::terraform::drift::Drift;
 
 /// How much an event matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
 pub enum Level {
     /// For those who look for a fault (`-v`).
     Debug,
@@ -59,7 +62,9 @@ impl Served {
 }
 
 /// What was done about a signal that reached us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
 pub enum SignalAction {
     /// The child got its one SIGINT from us.
     Passed,
@@ -79,7 +84,9 @@ pub enum Ended {
 }
 
 /// A part of a run that consists of several.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
 pub enum RunPhase {
     /// `init`, where it is needed.
     Init,
@@ -107,15 +114,14 @@ impl RunPhase {
 }
 
 /// What a phase came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
 pub enum PhaseResult {
     /// It went well.
     Succeeded,
-    /// Its child ended with this code, as our exit code would have it.
-    Failed {
-        /// The code.
-        code: u8,
-    },
+    /// Its command failed.
+    Failed,
     /// There is something to apply, or drift.
     Changes,
     /// There is nothing.
@@ -133,12 +139,54 @@ impl PhaseResult {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",
-            Self::Failed { .. } => "failed",
+            Self::Failed => "failed",
             Self::Changes => "changes",
             Self::NoChanges => "no_changes",
             Self::Approved => "approved",
             Self::Declined => "declined",
             Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum RunOutcome {
+    /// The command exited with 0.
+    Succeeded,
+    /// There was nothing to apply, or no drift.
+    NoChanges,
+    /// Somebody said no to the plan.
+    Declined,
+    /// Something has changed outside Terraform.
+    Drift,
+    /// The command failed, or something in front of it.
+    Failed,
+    /// A signal or a deadline stopped it.
+    Cancelled,
+    /// The lock was lost or at risk, and the command did not succeed.
+    Lost,
+    /// The lock was not got. Nothing was run.
+    NotAcquired,
+    /// Refused for what the lock's record says: a stale plan, or a state that waits to be pushed. Nothing was run.
+    Refused,
+}
+
+impl RunOutcome {
+    /// Its word in events and in the history.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::NoChanges => "no_changes",
+            Self::Declined => "declined",
+            Self::Drift => "drift",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Lost => "lost",
+            Self::NotAcquired => "not_acquired",
+            Self::Refused => "refused",
         }
     }
 }
@@ -305,6 +353,8 @@ pub enum Event {
         phase: RunPhase,
         /// What it came to.
         result: PhaseResult,
+        /// How its child ended where it failed, as our exit code would have it.
+        code: Option<u8>,
         /// How long it took.
         took: Duration,
     },
@@ -328,9 +378,8 @@ pub enum Event {
         session: Option<String>,
         /// The locks that were resolved, in the order in which they are taken.
         locks: Vec<Served>,
-        /// `succeeded`, `no_changes`, `declined`, `drift`, `failed`, `cancelled`, `lost`,
-        /// `not_acquired`, `refused`.
-        outcome: &'static str,
+        /// What it came to.
+        outcome: RunOutcome,
         /// Our own exit code.
         exit_code: u8,
         /// How long we waited for the locks.

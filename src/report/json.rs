@@ -2,17 +2,16 @@
 
 use std::borrow::Cow;
 use std::io;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::ser::Formatter;
-use serde_json::{Map, Value, json};
 
-use super::event::{Ended, Event, Level, Party, PhaseResult, Served, SignalAction};
+use super::event::{self, Ended, Event, Level, Party};
+use super::line::{Body, Holder, HolderPhase, Line, Module, PhaseEnd, PhaseState, Said, Served, Severity};
+use super::parts::{Stamp, Wait, field, millis};
 use super::{human, text};
 use crate::escape;
-use crate::history::Estimate;
 use crate::lease::{Identity, LockName, Phase};
 
 /// `@module` of every line of ours.
@@ -20,18 +19,13 @@ pub const MODULE: &str = "tfguard";
 
 /// The event as one line, with its newline.
 pub fn line(event: &Event, at: Timestamp) -> Vec<u8> {
-    let mut object = Map::new();
-    object.insert("@level".into(), level(event.level()).into());
-    object.insert("@message".into(), text::message(event, at).join("; ").into());
-    object.insert("@module".into(), MODULE.into());
-    object.insert("@timestamp".into(), timestamp(at).into());
-    object.insert("type".into(), event.kind().into());
-    if let Value::Object(fields) = fields(event, at) {
-        object.extend(fields);
-    }
-    let mut line = to_bytes(&object);
-    line.push(b'\n');
-    line
+    document(&Line {
+        level: event.level(),
+        message: text::message(event, at).join("; ").into(),
+        module: Module::Tfguard,
+        timestamp: Stamp(at),
+        body: body(event, at),
+    })
 }
 
 /// RFC 3339 in UTC with microseconds.
@@ -39,113 +33,103 @@ pub fn timestamp(at: Timestamp) -> String {
     format!("{at:.6}")
 }
 
-fn level(level: Level) -> &'static str {
-    match level {
-        Level::Debug => "debug",
-        Level::Info => "info",
-        Level::Warn => "warn",
-        Level::Error => "error",
-    }
-}
-
-fn fields(event: &Event, at: Timestamp) -> Value {
+/// The event as it is written, with everything escaped that others have a hand in.
+fn body(event: &Event, at: Timestamp) -> Body<'_> {
     match event {
-        Event::RunStarted { session, pid, locks, command } => json!({
-            "session": session,
-            "pid": pid,
-            "lock": joined(locks),
-            "locks": locks,
-            "command": escape::line(command),
-            "version": env!("CARGO_PKG_VERSION"),
-        }),
-        Event::LockWaiting { lock, session, position, holders, waited, estimate: expected, .. } => json!({
-            "lock": lock,
-            "session": session,
-            "position": position,
-            "holder": holders.first().map(party),
-            "holders": holders.iter().map(party).collect::<Vec<_>>(),
-            "waited_ms": millis(*waited),
-            "estimate": expected.map(estimate),
-        }),
-        Event::LockAcquired { lock, session, store, generation, waited, mode, inherited } => json!({
-            "lock": lock,
-            "session": session,
-            "store": store,
-            "generation": generation,
-            "waited_ms": millis(*waited),
-            "mode": mode,
-            "inherited": inherited,
-        }),
+        Event::RunStarted { session, pid, locks, command } => Body::RunStarted {
+            session,
+            pid: *pid,
+            lock: joined(locks),
+            locks,
+            command: escape::line(command),
+            version: env!("CARGO_PKG_VERSION"),
+        },
+        Event::LockWaiting { lock, session, position, holders, waited, estimate, .. } => Body::LockWaiting {
+            lock,
+            session,
+            position: *position,
+            holder: holders.first().map(holder),
+            holders: holders.iter().map(holder).collect(),
+            waited_ms: millis(*waited),
+            estimate: estimate.map(Wait::from),
+        },
+        Event::LockAcquired { lock, session, store, generation, waited, mode, inherited } => {
+            Body::LockAcquired {
+                lock,
+                session,
+                store,
+                generation: *generation,
+                waited_ms: millis(*waited),
+                mode: *mode,
+                inherited: *inherited,
+            }
+        }
         Event::PreviousRun { .. } => {
             let mut sentences = text::message(event, at).into_iter();
             let summary = sentences.next().unwrap_or_default();
-            diagnostic(event.level(), &summary, sentences.next().as_deref())
+            diagnostic(event.level(), summary.into(), sentences.next().map(Cow::from))
         }
-        Event::LockRenewed { lock, beat } => json!({ "lock": lock, "beat": beat }),
-        Event::LockAtRisk { lock, silent, stop_in, cause } => json!({
-            "lock": lock,
-            "silent_ms": millis(*silent),
-            "stop_in_ms": millis(*stop_in),
-            "cause": cause.as_deref().map(escape::line),
-        }),
-        Event::LockLost { lock, cause } => json!({ "lock": lock, "cause": escape::line(cause) }),
-        Event::LockReleased { lock, held } => json!({ "lock": lock, "held_ms": millis(*held) }),
-        Event::ChildStarted { argv, pid } => json!({ "argv": argv, "pid": pid }),
-        Event::ChildExited { ended, argv } => match ended {
-            Ended::Code(code) => json!({ "code": code, "argv": argv }),
-            Ended::Signal(signal) => json!({ "signal": signal, "argv": argv }),
+        Event::LockRenewed { lock, beat } => Body::LockRenewed { lock, beat: *beat },
+        Event::LockAtRisk { lock, silent, stop_in, cause } => Body::LockAtRisk {
+            lock,
+            silent_ms: millis(*silent),
+            stop_in_ms: millis(*stop_in),
+            cause: cause.as_deref().map(escape::line),
         },
-        Event::CredentialsExpiring { credentials, expires, stop } => json!({
-            "credentials": escape::line(credentials),
-            "expires_at": timestamp(*expires),
-            "left_ms": millis(human::until(*expires, at)),
-            "stop_at": stop.map(timestamp),
-        }),
-        Event::StateLockFreed { id, path, who, created } => json!({
-            "id": escape::field(id),
-            "path": escape::line(path),
-            "who": escape::field(who),
-            "created": timestamp(*created),
-        }),
-        Event::Signal { name, action } => json!({ "name": name, "action": action_name(*action) }),
-        Event::StateRescued { locks, run, path, trouble, command, .. } => json!({
-            "lock": joined(locks),
-            "run": run,
-            "path": escape::line(path),
-            "trouble": trouble.as_deref().map(escape::line),
-            "command": escape::line(command),
-        }),
-        Event::Document { name, content } => json!({ "name": name, "content": content }),
-        Event::Diagnostic { level, summary, detail } => diagnostic(*level, summary, detail.as_deref()),
-        Event::PhaseBegan { phase } => json!({ "name": phase.as_str(), "state": "started" }),
-        Event::PhaseEnded { phase, result, took } => {
-            let code = match result {
-                PhaseResult::Failed { code } => Some(code),
-                _ => None,
+        Event::LockLost { lock, cause } => Body::LockLost { lock, cause: escape::line(cause) },
+        Event::LockReleased { lock, held } => Body::LockReleased { lock, held_ms: millis(*held) },
+        Event::ChildStarted { argv, pid } => Body::ChildStarted { argv, pid: *pid },
+        Event::ChildExited { ended, argv } => {
+            let (code, signal) = match *ended {
+                Ended::Code(code) => (Some(code), None),
+                Ended::Signal(signal) => (None, Some(signal)),
             };
-            json!({
-                "name": phase.as_str(),
-                "state": "ended",
-                "result": result.as_str(),
-                "code": code,
-                "took_ms": millis(*took),
-            })
+            Body::ChildExited { argv, code, signal }
         }
-        Event::Drift { drift } => super::drift::fields(drift.as_ref()),
-        Event::RunSummary { session, locks, outcome, exit_code, waited, held, changes } => json!({
-            "session": session,
-            "lock": joined(locks.iter().map(|served| &served.lock)),
-            "generation": match locks.as_slice() {
+        Event::CredentialsExpiring { credentials, expires, stop } => Body::CredentialsExpiring {
+            credentials: escape::line(credentials),
+            expires_at: Stamp(*expires),
+            left_ms: millis(human::until(*expires, at)),
+            stop_at: stop.map(Stamp),
+        },
+        Event::StateLockFreed { id, path, who, created } => Body::StateLockFreed {
+            id: escape::field(id),
+            path: escape::line(path),
+            who: escape::field(who),
+            created: Stamp(*created),
+        },
+        Event::Signal { name, action } => Body::Signal { name, action: *action },
+        Event::StateRescued { locks, run, path, trouble, command, .. } => Body::StateRescued {
+            lock: joined(locks),
+            run: *run,
+            path: escape::line(path),
+            trouble: trouble.as_deref().map(escape::line),
+            command: escape::line(command),
+        },
+        Event::Document { name, content } => Body::Document { name, content },
+        Event::Diagnostic { level, summary, detail } => {
+            diagnostic(*level, escape_lines(summary), detail.as_deref().map(escape_lines))
+        }
+        Event::PhaseBegan { phase } => Body::Phase { name: *phase, state: PhaseState::Started, end: None },
+        Event::PhaseEnded { phase, result, code, took } => {
+            let end = PhaseEnd { result: *result, code: *code, took_ms: millis(*took) };
+            Body::Phase { name: *phase, state: PhaseState::Ended, end: Some(end) }
+        }
+        Event::Drift { drift } => Body::Drift(super::drift::Fields::new(drift.as_ref())),
+        Event::RunSummary { session, locks, outcome, exit_code, waited, held, changes } => Body::RunSummary {
+            session: session.as_deref(),
+            lock: joined(locks.iter().map(|served| &served.lock)),
+            generation: match locks.as_slice() {
                 [only] => only.generation,
                 _ => None,
             },
-            "locks": locks.iter().map(served).collect::<Vec<_>>(),
-            "outcome": outcome,
-            "exit_code": exit_code,
-            "waited_ms": millis(*waited),
-            "held_ms": held.map(millis),
-            "changes": changes,
-        }),
+            locks: locks.iter().map(served).collect(),
+            outcome: *outcome,
+            exit_code: *exit_code,
+            waited_ms: millis(*waited),
+            held_ms: held.map(millis),
+            changes: *changes,
+        },
     }
 }
 
@@ -155,26 +139,18 @@ fn joined<'a>(locks: impl IntoIterator<Item = &'a LockName>) -> Option<String> {
     (!names.is_empty()).then(|| names.join(","))
 }
 
-fn served(served: &Served) -> Value {
-    json!({
-        "lock": served.lock,
-        "generation": served.generation,
-        "held_ms": served.held.map(millis),
-    })
+fn served(served: &event::Served) -> Served<'_> {
+    Served { lock: &served.lock, generation: served.generation, held_ms: served.held.map(millis) }
 }
 
 /// The object that Terraform's own diagnostics have, so that one reader does for both.
-fn diagnostic(level: Level, summary: &str, detail: Option<&str>) -> Value {
+fn diagnostic<'a>(level: Level, summary: Cow<'a, str>, detail: Option<Cow<'a, str>>) -> Body<'a> {
     let severity = match level {
-        Level::Debug | Level::Info => "info",
-        Level::Warn => "warning",
-        Level::Error => "error",
+        Level::Debug | Level::Info => Severity::Info,
+        Level::Warn => Severity::Warning,
+        Level::Error => Severity::Error,
     };
-    json!({ "diagnostic": {
-        "severity": severity,
-        "summary": escape_lines(summary),
-        "detail": detail.map_or(Cow::Borrowed(""), escape_lines),
-    } })
+    Body::Diagnostic { diagnostic: Said { severity, summary, detail: detail.unwrap_or_default() } }
 }
 
 /// Our own texts may have several lines; nothing else in them is special.
@@ -186,45 +162,24 @@ fn escape_lines(text: &str) -> Cow<'_, str> {
     }
 }
 
-fn party(party: &Party) -> Value {
-    let known = |text: &Option<String>| text.as_deref().map(escape::field).map(Cow::into_owned);
+fn holder(party: &Party) -> Holder {
     let Identity { actor, host, url, command, .. } = &party.identity;
-    json!({
-        "session": escape::field(&party.session),
-        "actor": known(actor),
-        "host": known(host),
-        "url": known(url),
-        "command": known(command),
-        "mode": party.mode,
-        "phase": party.phase.map_or("waiting", |phase| match phase {
-            Phase::Granted => "granted",
-            Phase::Active => "active",
-        }),
-        "since": timestamp(party.since),
-        "activity": party.activity.as_ref().map(|activity| escape::field(&activity.phase)),
-    })
-}
-
-/// How long a wait may take: `median_ms`, `p90_ms`, and the `runs` that this rests on. Both are `null`
-/// where a holder has held for longer than any of them.
-pub fn estimate(estimate: Estimate) -> Value {
-    json!({
-        "median_ms": estimate.until.map(|until| millis(until.median)),
-        "p90_ms": estimate.until.map(|until| millis(until.p90)),
-        "runs": estimate.runs,
-    })
-}
-
-fn action_name(action: SignalAction) -> &'static str {
-    match action {
-        SignalAction::Passed => "passed",
-        SignalAction::Swallowed => "swallowed",
-        SignalAction::Cancelled => "cancelled",
+    let phase = match party.phase {
+        None => HolderPhase::Waiting,
+        Some(Phase::Granted) => HolderPhase::Granted,
+        Some(Phase::Active) => HolderPhase::Active,
+    };
+    Holder {
+        session: escape::field(&party.session).into_owned(),
+        actor: field(actor.as_deref()),
+        host: field(host.as_deref()),
+        url: field(url.as_deref()),
+        command: field(command.as_deref()),
+        mode: party.mode,
+        phase,
+        since: Stamp(party.since),
+        activity: field(party.activity.as_ref().map(|activity| activity.phase.as_str())),
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// One JSON document on one line, with its newline. Keys are in alphabetical order.
@@ -281,6 +236,10 @@ impl Formatter for Careful {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use serde_json::{Value, json};
+
     use super::*;
     use crate::report::testing::{at, every_event, hostile};
 
@@ -372,7 +331,7 @@ mod tests {
 
     #[test]
     fn a_summary_of_several_locks_has_each_of_them() {
-        let served = |name: &str, generation| Served {
+        let served = |name: &str, generation| event::Served {
             lock: LockName::new(name).unwrap(),
             generation: Some(generation),
             held: Some(Duration::from_secs(1)),
@@ -380,7 +339,7 @@ mod tests {
         let event = Event::RunSummary {
             session: None,
             locks: vec![served("a", 7), served("b", 9)],
-            outcome: "succeeded",
+            outcome: event::RunOutcome::Succeeded,
             exit_code: 0,
             waited: Duration::ZERO,
             held: Some(Duration::from_secs(1)),

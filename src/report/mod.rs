@@ -1,11 +1,12 @@
 //! What tfguard says, and how: every [`Event`] once as data, given its form by [`text`] or
-//! [`json`], written by the [`Reporter`] on a thread of its own, so that a stalled terminal or
+//! [`json`] (whose lines are typed in [`line`]), written by the [`Reporter`] on a thread of its own, so that a stalled terminal or
 //! pipe never delays a heartbeat. [`output`] carries the child's own lines in the NDJSON format.
 
 pub mod drift;
 pub mod event;
 pub mod human;
 pub mod json;
+pub mod line;
 pub mod outlet;
 pub mod output;
 pub mod parts;

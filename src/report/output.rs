@@ -13,6 +13,8 @@ pub const MAX_LINE: usize = 1 << 20;
 
 /// Which stream of the child a line came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
 pub enum Stream {
     /// Terraform's JSON lines are on this one.
     Stdout,

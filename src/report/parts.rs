@@ -1,10 +1,13 @@
 //! What several of our JSON documents have in common. Each part is one definition, which gives the
 //! output and, in the tests, the published schema. Texts that others wrote are escaped here.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use crate::escape;
+use crate::history::Estimate;
 use crate::lease::{Identity, Intervention};
 
 /// An instant: RFC 3339 in UTC, with microseconds.
@@ -92,6 +95,34 @@ impl From<&Intervention> for Hand {
             at: Stamp(hand.at),
         }
     }
+}
+
+/// How long a wait may take, by the last runs of the lock.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Wait {
+    /// Half of the time it is over within this, in milliseconds; null where a holder has held for longer
+    /// than any run before.
+    pub median_ms: Option<u64>,
+    /// Nine times out of ten it is over within this, in milliseconds; null as `median_ms` is.
+    pub p90_ms: Option<u64>,
+    /// Number of runs that this rests on.
+    pub runs: usize,
+}
+
+impl From<Estimate> for Wait {
+    fn from(Estimate { until, runs }: Estimate) -> Self {
+        Self {
+            median_ms: until.map(|until| millis(until.median)),
+            p90_ms: until.map(|until| millis(until.p90)),
+            runs,
+        }
+    }
+}
+
+/// Whole milliseconds.
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A text that others wrote, made safe and short.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::event::{Ended, Event, Level, Party, PhaseResult, RunPhase, Served, SignalAction};
+use super::event::{Ended, Event, Level, Party, PhaseResult, RunOutcome, RunPhase, Served, SignalAction};
 use crate::history::{Estimate, Span};
 use crate::lease::{Activity, Counts, Identity, Intervention, Last, LockName, Mode, Outcome, Phase};
 use crate::terraform::drift::{Action, Change, Drift, Drifted, Shown};
@@ -137,20 +137,32 @@ pub(crate) fn every_event() -> Vec<Event> {
             command: "tfguard exec -- terraform state push /srv/.tfguard/rescue/errored-1.tfstate".into(),
             fleeting: true,
         },
+        Event::StateLockFreed {
+            id: "6f1c9a5e-2b1d".into(),
+            path: "s3://states/prod.tfstate".into(),
+            who: "runner@ci-7".into(),
+            created: at(30),
+        },
         Event::RunSummary {
             session: Some("01-s".into()),
             locks: vec![Served { lock: lock(), generation: Some(42), held: Some(seconds(2)) }],
-            outcome: "not_acquired",
+            outcome: RunOutcome::NotAcquired,
             exit_code: 75,
             waited: seconds(1),
             held: Some(seconds(2)),
             changes: Some(Counts { add: 1, ..Counts::default() }),
         },
         Event::PhaseBegan { phase: RunPhase::Plan },
-        Event::PhaseEnded { phase: RunPhase::Plan, result: PhaseResult::NoChanges, took: seconds(3) },
+        Event::PhaseEnded {
+            phase: RunPhase::Plan,
+            result: PhaseResult::NoChanges,
+            code: None,
+            took: seconds(3),
+        },
         Event::PhaseEnded {
             phase: RunPhase::Apply,
-            result: PhaseResult::Failed { code: 1 },
+            result: PhaseResult::Failed,
+            code: Some(1),
             took: seconds(3),
         },
         Event::Drift { drift: None },

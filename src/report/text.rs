@@ -6,7 +6,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 
-use super::event::{Ended, Event, Level, Party, PhaseResult, SignalAction};
+use super::event::{Ended, Event, Level, Party, SignalAction};
 use super::human;
 use crate::escape;
 use crate::lease::{Last, LockName, Mode, Outcome};
@@ -122,11 +122,8 @@ pub fn message(event: &Event, now: Timestamp) -> Vec<String> {
             lines.map(|line| escape::line(line).into_owned()).collect()
         }
         Event::PhaseBegan { phase } => one(format!("phase {} begins", phase.as_str())),
-        Event::PhaseEnded { phase, result, took } => {
-            let code = match result {
-                PhaseResult::Failed { code } => format!(" with code {code}"),
-                _ => String::new(),
-            };
+        Event::PhaseEnded { phase, result, code, took } => {
+            let code = code.map_or(String::new(), |code| format!(" with code {code}"));
             let result = result.as_str().replace('_', " ");
             one(format!("phase {} ended after {}: {result}{code}", phase.as_str(), human::duration(*took)))
         }
@@ -135,7 +132,7 @@ pub fn message(event: &Event, now: Timestamp) -> Vec<String> {
         }
         Event::RunSummary { outcome, exit_code, waited, held, .. } => {
             let held = held.map_or(String::new(), |held| format!(", held {}", human::duration(held)));
-            let words = outcome.replace('_', " ");
+            let words = outcome.as_str().replace('_', " ");
             one(format!("{words}: exit code {exit_code}, waited {}{held}", human::duration(*waited)))
         }
     }
@@ -314,6 +311,7 @@ tfguard: error: Terraform could not write the state; what it left is kept in /sr
 tfguard: until it is pushed the backend does not know what this run changed, and lock prod needs recovery
 tfguard: to push it: tfguard exec -- terraform state push /srv/.tfguard/rescue/errored-1.tfstate
 tfguard: if this machine's files go away with the job, keep that file as a private artifact (a state holds secrets, and some uploads leave hidden folders out), or give a --rescue-dir that stays
+tfguard: warning: freed Terraform's own lock on the state s3://states/prod.tfstate (ID 6f1c9a5e-2b1d), which runner@ci-7 took 2m ago and left when it died
 tfguard: not acquired: exit code 75, waited 1s, held 2s
 tfguard: phase plan begins
 tfguard: phase plan ended after 3s: no changes

@@ -55,7 +55,7 @@ pub(super) async fn follow(
         let begun = phases.then(|| scene.begin(RunPhase::Init));
         let attended = scene.attend(init).await;
         if let (Some(begun), Ok((ended, _))) = (begun, &attended) {
-            scene.end(begun, phase::plain(*ended));
+            scene.end(begun, phase::plain(*ended), Some(*ended));
         }
         match attended {
             Err(error) => return (Err(error), None),

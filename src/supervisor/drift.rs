@@ -10,7 +10,7 @@ use super::verdict::{self, Verdict};
 use crate::child::{Kept, Pumps};
 use crate::error::Error;
 use crate::report::drift as render;
-use crate::report::event::{Ended, Event, Level, RunPhase};
+use crate::report::event::{Ended, Event, Level, RunOutcome, RunPhase};
 use crate::terraform::drift;
 
 /// What such a run consists of.
@@ -46,7 +46,7 @@ pub(super) async fn run(
         Err(error) => return (Err(error), None),
     };
     let found = found(ended, &work.file);
-    scene.end(begun, found.result(ended));
+    scene.end(begun, found.result(), Some(ended));
     let verdict = verdict::of_child(ended, &scene.stop);
     match found {
         Found::Failure => return (Ok(verdict), Some(pumps)),
@@ -58,7 +58,7 @@ pub(super) async fn run(
         }
         Found::Nothing => {
             let answer = answer(work, plan, scene, None);
-            return (Ok(Verdict { outcome: "no_changes", answer, ..verdict }), Some(pumps));
+            return (Ok(Verdict { outcome: RunOutcome::NoChanges, answer, ..verdict }), Some(pumps));
         }
         Found::Changes => {}
     }
@@ -67,7 +67,7 @@ pub(super) async fn run(
         Ok(attended) => attended,
         Err(error) => return (Err(error), Some(pumps)),
     };
-    scene.end(begun, plain(shown));
+    scene.end(begun, plain(shown), Some(shown));
     pumps.join(last);
     if shown != Ended::Code(0) {
         return (Ok(verdict::of_child(shown, &scene.stop)), Some(pumps));
@@ -86,7 +86,7 @@ pub(super) async fn run(
         }
     };
     let answer = answer(work, plan, scene, Some(drift));
-    (Ok(Verdict { outcome: "drift", answer, ..verdict }), Some(pumps))
+    (Ok(Verdict { outcome: RunOutcome::Drift, answer, ..verdict }), Some(pumps))
 }
 
 /// What was found: for stdout, as the run's answer, and as an event.

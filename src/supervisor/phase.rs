@@ -24,10 +24,11 @@ impl Scene<'_> {
         Begun { phase, at: now.mono }
     }
 
-    /// It is over.
-    pub(super) fn end(&self, begun: Begun, result: PhaseResult) {
+    /// It is over. `ended`: how its child did, where it had one.
+    pub(super) fn end(&self, begun: Begun, result: PhaseResult, ended: Option<Ended>) {
+        let code = ended.filter(|_| result == PhaseResult::Failed).map(verdict::exit_code);
         let took = self.clock.mono().since(begun.at);
-        self.emit(Event::PhaseEnded { phase: begun.phase, result, took });
+        self.emit(Event::PhaseEnded { phase: begun.phase, result, code, took });
     }
 }
 
@@ -35,6 +36,6 @@ impl Scene<'_> {
 pub(super) fn plain(ended: Ended) -> PhaseResult {
     match ended {
         Ended::Code(0) => PhaseResult::Succeeded,
-        other => PhaseResult::Failed { code: verdict::exit_code(other) },
+        _ => PhaseResult::Failed,
     }
 }

@@ -14,7 +14,7 @@ use super::scratch::Scratch;
 use super::verdict::{self, Verdict};
 use crate::child::Pumps;
 use crate::error::Error;
-use crate::report::event::{Ended, Event, Level, PhaseResult, RunPhase};
+use crate::report::event::{Ended, Event, Level, PhaseResult, RunOutcome, RunPhase};
 
 /// What such a run consists of.
 #[derive(Debug, Clone)]
@@ -51,12 +51,13 @@ pub(super) async fn run(
     };
     let counts = pipeline.plan.counts();
     let found = found(ended, &pipeline.file);
-    scene.end(begun, found.result(ended));
+    scene.end(begun, found.result(), Some(ended));
     match found {
         Found::Changes => {}
         Found::Nothing => {
             scene.emit(Event::say(Level::Info, "nothing to do: the plan has no changes"));
-            let verdict = Verdict { outcome: "no_changes", counts, ..verdict::of_child(ended, &scene.stop) };
+            let verdict =
+                Verdict { outcome: RunOutcome::NoChanges, counts, ..verdict::of_child(ended, &scene.stop) };
             return (Ok(verdict), Some(pumps));
         }
         Found::Failure => return (Ok(verdict::of_child(ended, &scene.stop)), Some(pumps)),
@@ -74,14 +75,14 @@ pub(super) async fn run(
     if pipeline.ask {
         let begun = scene.begin(RunPhase::Approval);
         match scene.ask(counts).await {
-            Ok(Approval::Given) => scene.end(begun, PhaseResult::Approved),
+            Ok(Approval::Given) => scene.end(begun, PhaseResult::Approved, None),
             Ok(Approval::Declined) => {
-                scene.end(begun, PhaseResult::Declined);
+                scene.end(begun, PhaseResult::Declined, None);
                 scene.emit(Event::say(Level::Info, "declined: nothing was applied"));
                 return (Ok(Verdict { counts, ..verdict::declined() }), Some(pumps));
             }
             Err(error) => {
-                scene.end(begun, PhaseResult::Cancelled);
+                scene.end(begun, PhaseResult::Cancelled, None);
                 return (Err(error), Some(pumps));
             }
         }
@@ -91,11 +92,11 @@ pub(super) async fn run(
     let (ended, last) = match scene.attend(&pipeline.apply).await {
         Ok(attended) => attended,
         Err(error) => {
-            scene.end(begun, PhaseResult::Cancelled);
+            scene.end(begun, PhaseResult::Cancelled, None);
             return (Err(error), Some(pumps));
         }
     };
-    scene.end(begun, plain(ended));
+    scene.end(begun, plain(ended), Some(ended));
     pumps.join(last);
     let mut verdict = verdict::of_child(ended, &scene.stop);
     verdict.counts = pipeline.apply.counts().or(counts);
@@ -141,11 +142,11 @@ pub(super) enum Found {
 }
 
 impl Found {
-    pub(super) fn result(self, ended: Ended) -> PhaseResult {
+    pub(super) fn result(self) -> PhaseResult {
         match self {
             Self::Changes => PhaseResult::Changes,
             Self::Nothing => PhaseResult::NoChanges,
-            Self::Failure | Self::NoPlan => PhaseResult::Failed { code: verdict::exit_code(ended) },
+            Self::Failure | Self::NoPlan => PhaseResult::Failed,
         }
     }
 }

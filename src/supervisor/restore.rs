@@ -24,7 +24,7 @@ use crate::error::{Error, exit};
 use crate::escape;
 use crate::lease::Outcome;
 use crate::lease::transition::Ending;
-use crate::report::event::{Ended, Event, Level};
+use crate::report::event::{Ended, Event, Level, RunOutcome};
 use crate::rescue;
 use crate::versions::{Fetched, Object, Present, State};
 
@@ -100,7 +100,7 @@ impl Restore {
                 {
                     scene.emit(Event::failure(&error));
                     verdict.exit_code = error.exit_code();
-                    verdict.outcome = "failed";
+                    verdict.outcome = RunOutcome::Failed;
                 }
                 (Ok(verdict), Some(pumps))
             }
@@ -248,9 +248,9 @@ impl Restore {
 /// makes plans stale.
 fn half_done(error: &Error) -> Verdict {
     let outcome = match error {
-        Error::Cancelled { .. } => "cancelled",
-        Error::Lost(_) => "lost",
-        _ => "failed",
+        Error::Cancelled { .. } => RunOutcome::Cancelled,
+        Error::Lost(_) => RunOutcome::Lost,
+        _ => RunOutcome::Failed,
     };
     let ending = Ending { changed: true, ..Ending::new(Outcome::Released, None) };
     let exit_code = match error.exit_code() {

@@ -23,7 +23,7 @@ use crate::lease::transition::{Candidate, Ending};
 use crate::lease::{Instant, Last, LockName};
 use crate::report::Outlet;
 use crate::report::Reporter;
-use crate::report::event::{Event, Level, Served};
+use crate::report::event::{Event, Level, RunOutcome, Served};
 use crate::state_lock::Care;
 
 pub use super::acquire::Need;
@@ -112,19 +112,19 @@ impl Report {
     }
 
     /// The word in `run_summary`.
-    pub fn outcome(&self) -> &'static str {
+    pub fn outcome(&self) -> RunOutcome {
         word(&self.result)
     }
 }
 
-fn word(result: &Result<Verdict, Error>) -> &'static str {
+fn word(result: &Result<Verdict, Error>) -> RunOutcome {
     match result {
         Ok(verdict) => verdict.outcome,
-        Err(Error::Cancelled { .. } | Error::Deadline(_)) => "cancelled",
-        Err(Error::Lost(_)) => "lost",
-        Err(Error::NotAcquired(_)) => "not_acquired",
-        Err(Error::Refused(_)) => "refused",
-        Err(_) => "failed",
+        Err(Error::Cancelled { .. } | Error::Deadline(_)) => RunOutcome::Cancelled,
+        Err(Error::Lost(_)) => RunOutcome::Lost,
+        Err(Error::NotAcquired(_)) => RunOutcome::NotAcquired,
+        Err(Error::Refused(_)) => RunOutcome::Refused,
+        Err(_) => RunOutcome::Failed,
     }
 }
 
@@ -151,7 +151,7 @@ pub async fn run(
             keys.close();
             let (locks, began) = (served(plan, &[], &keys), clock.now().wall);
             let report = Report { locks, ..Report::failed(error, waited) };
-            let (identity, result) = (&plan.candidate.identity, report.outcome());
+            let (identity, result) = (&plan.candidate.identity, report.outcome().as_str());
             let chronicle =
                 Chronicle { identity, began, waited, result, ending: &ending, counts: None, reporter };
             write_down(&chronicle, &keys, &released).await;
@@ -203,7 +203,7 @@ pub async fn run(
         identity: &plan.candidate.identity,
         began: from,
         waited,
-        result: word(&result),
+        result: word(&result).as_str(),
         ending: &ending,
         counts: result.as_ref().ok().and_then(|verdict| verdict.counts),
         reporter,

@@ -4,7 +4,7 @@ use super::stop::{Stop, Why};
 use crate::error::{Error, exit};
 use crate::lease::transition::Ending;
 use crate::lease::{Counts, Outcome};
-use crate::report::event::Ended;
+use crate::report::event::{Ended, RunOutcome};
 
 /// The end of a run under the lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct Verdict {
     /// Our own exit code.
     pub exit_code: u8,
     /// The word in `run_summary`.
-    pub outcome: &'static str,
+    pub outcome: RunOutcome,
     /// What the record is told.
     pub ending: Ending,
     /// What Terraform said that it changes.
@@ -22,7 +22,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    pub(super) fn new(exit_code: u8, outcome: &'static str, ending: Ending) -> Self {
+    pub(super) fn new(exit_code: u8, outcome: RunOutcome, ending: Ending) -> Self {
         Self { exit_code, outcome, ending, counts: None, answer: Vec::new() }
     }
 }
@@ -38,19 +38,19 @@ pub(super) fn of_child(ended: Ended, stop: &Stop) -> Verdict {
     };
     let ending = Ending::new(outcome, exit_code);
     if stop.lease_failed() && code != 0 {
-        return Verdict::new(exit::LOST, "lost", ending);
+        return Verdict::new(exit::LOST, RunOutcome::Lost, ending);
     }
     let outcome = match (code, stop.reason()) {
-        (0, _) => "succeeded",
-        (_, Some(Why::Signal(_) | Why::Deadline | Why::Expiry)) => "cancelled",
-        _ => "failed",
+        (0, _) => RunOutcome::Succeeded,
+        (_, Some(Why::Signal(_) | Why::Deadline | Why::Expiry)) => RunOutcome::Cancelled,
+        _ => RunOutcome::Failed,
     };
     Verdict::new(code, outcome, ending)
 }
 
 /// Somebody said no to the plan: 1, as with Terraform's own question.
 pub(super) fn declined() -> Verdict {
-    Verdict::new(1, "declined", Ending::new(Outcome::Released, Some(1)))
+    Verdict::new(1, RunOutcome::Declined, Ending::new(Outcome::Released, Some(1)))
 }
 
 /// The exit code that stands for a child's end: its own, or 128 + n for signal n.
@@ -115,7 +115,7 @@ mod tests {
         let mut stop = calm();
         stop.handle(Happening::Signal("SIGTERM"), true, T0);
         let verdict = of_child(Ended::Code(1), &stop);
-        assert_eq!((verdict.exit_code, verdict.outcome), (1, "cancelled"));
+        assert_eq!((verdict.exit_code, verdict.outcome), (1, RunOutcome::Cancelled));
         assert_eq!(verdict.ending.outcome, Outcome::Released);
     }
 

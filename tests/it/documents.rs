@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::support::schema;
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -27,6 +29,43 @@ fn named(document: &str) -> Vec<String> {
         word.matches('_').count() >= 2 && !word.starts_with('…') && word.chars().all(plain)
     };
     words.filter(is_test).map(str::to_owned).collect()
+}
+
+/// For every type of event a test that sees it in what a real run says, which the tests' support checks
+/// against the schema.
+const SEEN: &[(&str, &str)] = &[
+    ("run_started", "a_run_tells_its_course_in_order"),
+    ("lock_waiting", "a_waiter_is_named_to_programs"),
+    ("lock_acquired", "a_run_tells_its_course_in_order"),
+    ("lock_renewed", "the_next_takes_over_from_the_dead"),
+    ("lock_at_risk", "a_store_that_hangs_warns_then_interrupts_then_kills"),
+    ("lock_lost", "a_lock_that_someone_took_over_interrupts_at_once_and_ends_with_76"),
+    ("lock_released", "a_run_tells_its_course_in_order"),
+    ("child_started", "a_run_tells_its_course_in_order"),
+    ("child_exited", "a_run_tells_its_course_in_order"),
+    ("output", "other_lines_are_wrapped_with_their_stream"),
+    ("signal", "where_every_process_was_signalled_nothing_more_is_sent"),
+    ("credentials_expiring", "without_a_margin_the_user_is_warned_and_the_command_goes_on"),
+    ("state_rescued", "every_failure_is_kept_until_its_file_is_pushed_or_a_person_says_so"),
+    ("state_lock_freed", "the_lock_of_a_killed_terraform_is_freed"),
+    ("document", "a_policy_about_nothing_is_refused"),
+    ("phase", "json_is_one_stream_of_all_phases"),
+    ("drift", "none_then_some_with_real_terraform"),
+    ("diagnostic", "an_error_of_ours_is_a_diagnostic_on_stdout"),
+    ("run_summary", "a_run_tells_its_course_in_order"),
+];
+
+#[test]
+fn every_event_is_seen_in_a_real_run() {
+    let mut code = String::new();
+    sources(&root().join("tests"), &mut code);
+    let types: Vec<&str> = SEEN.iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(types, schema::event_types());
+    for (kind, test) in SEEN {
+        let body = code.split(&format!("fn {test}(")).nth(1).and_then(|rest| rest.split("\n}\n").next());
+        let body = body.unwrap_or_else(|| panic!("there is no test {test}"));
+        assert!(body.contains(&format!("\"{kind}")), "{test} does not look at a {kind}");
+    }
 }
 
 fn exists(name: &str, code: &str) -> bool {

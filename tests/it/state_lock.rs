@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::support::folder::Folder;
 use super::support::moto::Moto;
 use super::support::processes::descendants;
+use super::support::schema;
 
 /// A directory with an S3 backend, and a bucket behind it.
 struct Site {
@@ -132,6 +133,7 @@ fn the_lock_of_a_killed_terraform_is_freed(site: &Site) {
     kill(site.terraform_pid());
     assert_eq!(run.wait().unwrap().code(), Some(137));
     let log = site.log();
+    schema::log(&log);
     assert!(log.contains(r#""type":"state_lock_freed""#), "{log}");
     let (freed, released) = (log.find("state_lock_freed"), log.find(r#""type":"lock_released""#));
     assert!(freed < released, "freed after the release: {log}");

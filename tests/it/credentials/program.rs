@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::support::folder::Folder;
+use crate::support::schema;
 
 /// Longer than anything here takes; a test that waits for it has failed.
 pub(super) const BOUND: Duration = Duration::from_secs(40);
@@ -38,6 +39,7 @@ impl Ended {
     /// The events of this type.
     pub(super) fn events(&self, kind: &str) -> Vec<Value> {
         let lines = self.text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let lines = lines.inspect(schema::check_line);
         lines.filter(|line| line["type"] == kind).collect()
     }
 }

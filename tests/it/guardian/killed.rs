@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::process::{gone, is_alive, signal};
 use super::stage::{LEASE, Over, Stage, wait_for};
 use crate::support::fault::Fault;
+use crate::support::schema;
 
 /// From Terraform's own end to the release.
 const RELEASE: Duration = Duration::from_secs(1);
@@ -67,8 +68,7 @@ fn in_json_the_guardian_speaks_on_stdout_and_lines_stay_lines() {
     let guardian = run.guardian();
     run.kill_supervisor();
     gone(guardian);
-    let lines: Vec<serde_json::Value> =
-        run.stdout().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines = schema::log(&run.stdout());
     let told = |text: &str| {
         lines.iter().any(|line| line["@message"].as_str().is_some_and(|said| said.contains(text)))
     };

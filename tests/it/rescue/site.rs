@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::support::dynamo::{Engine, Shape};
 use crate::support::folder::Folder;
+use crate::support::schema;
 
 /// One resource, whose content is a variable.
 pub(super) const PLAIN: &str =
@@ -105,7 +106,7 @@ impl Site {
     /// The events of the runs since the last [`Site::run`], that one included.
     pub(super) fn events(&self) -> Vec<Value> {
         let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-        log.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        schema::log(&log)
     }
 
     /// The events of a type.

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::processes;
 use crate::support::folder::Folder;
+use crate::support::schema;
 
 /// Nothing that a test waits for takes longer, also on a machine that is busy.
 pub(crate) const BOUND: Duration = Duration::from_secs(30);
@@ -231,9 +232,7 @@ impl Log {
 
     /// Every event so far.
     pub(crate) fn events(&self) -> Vec<Value> {
-        let text = self.text();
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        schema::log(&self.text())
     }
 
     /// The events of a type so far.

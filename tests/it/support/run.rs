@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::processes;
 use super::project::Project;
+use super::schema;
 
 /// Long enough for whatever happens on one machine. Whoever waits longer has failed.
 pub(crate) const BOUND: Duration = Duration::from_secs(60);
@@ -196,6 +197,8 @@ impl Started {
             stderr: self.stderr_so_far(),
             events: self.events(),
         };
+        finished.events.iter().for_each(schema::check_line);
+        finished.lines().iter().for_each(schema::check_line);
         for sign in ["panicked at", "RUST_BACKTRACE", "this is a bug in tfguard"] {
             assert!(!finished.stderr.contains(sign), "{}", self.account());
         }
@@ -274,6 +277,13 @@ impl Finished {
 
     pub(crate) fn stdout_text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// The lines of the log on stdout, where there is one.
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        let log = self.stdout.starts_with(b"{\"@level\":\"");
+        let lines = self.stdout.split(|byte| *byte == b'\n').filter(|line| log && !line.is_empty());
+        lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
     }
 
     /// The types of its events, in order.

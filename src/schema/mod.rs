@@ -1,8 +1,12 @@
-//! The JSON Schemas in `docs/schema/`, made from the types that the JSON itself is made from. This
-//! module is a part of the tests only: the program carries no schema.
+//! The JSON Schemas in `docs/schema/`, made from the types that the JSON itself is made from, and
+//! `docs/events.md`, made from the schema. This module is a part of the tests only: the program
+//! carries no schema.
 //!
 //! To publish one more document: derive `JsonSchema` for its types (`cfg_attr(test, …)`), write a
 //! doc comment on every field, add a line to [`PUBLISHED`], and run the command in [`REWRITE`].
+
+mod events;
+mod page;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,6 +28,12 @@ struct Published {
 }
 
 const PUBLISHED: &[Published] = &[
+    Published { name: "events", title: "tfguard --log-format json", schema: events::schema },
+    Published {
+        name: "drift",
+        title: "tfguard drift --json",
+        schema: of::<crate::report::drift::Document<'_>>,
+    },
     Published { name: "doctor", title: "tfguard doctor --json", schema: of::<crate::doctor::Document<'_>> },
     Published {
         name: "history",
@@ -44,7 +54,9 @@ const PROMISE: &str = "Fields and values of enumerations are added, never change
 /// The schema of what `T` becomes when it is written.
 fn of<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().for_serialize();
-    settings.into_generator().into_root_schema_for::<T>().to_value()
+    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+    flow(&mut schema);
+    schema
 }
 
 impl Published {
@@ -55,7 +67,6 @@ impl Published {
     /// The whole file.
     fn text(&self) -> String {
         let mut schema = (self.schema)();
-        flow(&mut schema);
         let own = schema["description"].as_str().unwrap_or_default().to_owned();
         schema["title"] = self.title.into();
         schema["description"] = format!("{own} {PROMISE}").trim().into();
@@ -104,6 +115,11 @@ fn the_published_files_are_what_the_types_give() {
     files.sort();
     known.sort();
     assert_eq!(files, known, "a file that nothing is compared with");
+}
+
+#[test]
+fn the_page_of_events_is_what_the_types_give() {
+    settle(&folder().with_file_name("events.md"), &page::text(&events::schema()));
 }
 
 #[test]
