@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::kind::Kind;
 use super::run::{Run, between};
 use super::scale::merged;
-use super::shape::{At, Length};
+use super::shape::{At, Length, grouped};
 use super::spread::share;
 
 /// How often one kind of end occurred.
@@ -15,6 +15,12 @@ use super::spread::share;
 pub(super) struct Count {
     pub(super) kind: Kind,
     pub(super) count: usize,
+}
+
+impl Count {
+    pub(super) fn shown(&self) -> String {
+        grouped(self.count)
+    }
 }
 
 /// The figures.

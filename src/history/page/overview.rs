@@ -34,7 +34,7 @@ const MARGIN: f64 = 24.0;
 /// Room for the words below, and for the axis.
 const FOOT: f64 = 48.0;
 /// Two labels are no closer than this, in per cent.
-const APART: f64 = 12.0;
+const APART: f64 = 10.0;
 const APART_NARROW: f64 = 26.0;
 
 /// A part of a column.
@@ -186,11 +186,13 @@ fn labels(count: usize, width: f64, unit: i64, origin: i64) -> Vec<Label> {
     for place in 0..count {
         let x = (place as f64 + 0.5) * width;
         let Some(at) = begin(origin + place as i64, unit) else { continue };
-        if x - before < APART {
+        // `21 Nov 08:00` takes twice the room of `21 Nov`.
+        let apart = if unit < 24 { 2.0 * APART } else { APART };
+        if x - before < apart {
             continue;
         }
         before = x;
-        let wide = x - narrow < APART_NARROW;
+        let wide = x - narrow < APART_NARROW.max(1.8 * apart);
         if !wide {
             narrow = x;
         }

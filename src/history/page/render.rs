@@ -9,7 +9,7 @@ use super::line::{Line, Shared, line};
 use super::overview::{Overview, overview};
 use super::policy::{self, SCRIPT, STYLE};
 use super::run::Run;
-use super::shape::At;
+use super::shape::{At, grouped};
 use super::spread::Spread;
 use super::timeline::{self, Timeline, timeline};
 use super::{Book, Page};
@@ -138,14 +138,6 @@ fn present(book: &Book<'_>, now: Timestamp) -> Vec<Run> {
     });
     let queue = record.queue.iter().enumerate().map(|(place, waiter)| Run::waiting(waiter, place + 1, now));
     holders.chain(queue).collect()
-}
-
-/// `10,000`.
-fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
-    groups.join(",")
 }
 
 fn nothing(total: u64, since: Option<Timestamp>) -> String {

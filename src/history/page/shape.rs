@@ -55,3 +55,11 @@ impl fmt::Display for At {
         write!(f, "{}", self.0.strftime("%Y-%m-%d %H:%M:%S"))
     }
 }
+
+/// `10,000`.
+pub(super) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    groups.join(",")
+}

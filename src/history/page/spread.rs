@@ -19,7 +19,7 @@ const CLASSES: [(u64, &str); 9] = [
 ];
 
 /// Width of the longest bar, in per cent.
-const WIDEST: f64 = 68.0;
+const WIDEST: f64 = 62.0;
 
 /// One class of lengths.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +30,7 @@ pub(super) struct Class {
     pub(super) width: Percent,
     /// Of all.
     pub(super) share: String,
-    /// `median`, `90th percentile`, where they lie in it.
+    /// `median`, `p90`, where they lie in it.
     pub(super) marks: String,
 }
 
@@ -58,8 +58,7 @@ impl Spread {
         let most = counts.into_iter().max().unwrap_or(0).max(1) as f64;
         let classes = counts.into_iter().enumerate().take(class_of(longest) + 1).map(|(index, count)| {
             let mark = |length, name| (class_of(length) == index).then_some(name);
-            let marks: Vec<&str> =
-                [mark(median, "median"), mark(p90, "90th percentile")].into_iter().flatten().collect();
+            let marks: Vec<&str> = [mark(median, "median"), mark(p90, "p90")].into_iter().flatten().collect();
             Class {
                 name: CLASSES[index].1,
                 count,
@@ -105,9 +104,9 @@ mod tests {
             [("under 1 s", 2), ("1 – 5 s", 2), ("5 – 15 s", 1), ("15 – 60 s", 0), ("1 – 5 min", 2)];
         assert_eq!(counts, expected);
         let widths: Vec<f64> = spread.classes.iter().map(|class| class.width.0).collect();
-        assert_eq!(widths, [68.0, 68.0, 34.0, 0.0, 68.0]);
+        assert_eq!(widths, [62.0, 62.0, 31.0, 0.0, 62.0]);
         let marks: Vec<&str> = spread.classes.iter().map(|class| class.marks.as_str()).collect();
-        assert_eq!(marks, ["", "median", "", "", "90th percentile"]);
+        assert_eq!(marks, ["", "median", "", "", "p90"]);
         assert_eq!(spread.longest, Length(Duration::from_secs(299)));
     }
 
@@ -116,7 +115,7 @@ mod tests {
         let spread = Spread::new([Duration::from_secs(100_000)]).unwrap();
         assert_eq!((spread.median, spread.p90), (spread.longest, spread.longest));
         assert_eq!(spread.classes.len(), CLASSES.len());
-        assert_eq!(spread.classes.last().unwrap().marks, "median, 90th percentile");
+        assert_eq!(spread.classes.last().unwrap().marks, "median, p90");
         assert_eq!(Spread::new([]), None);
     }
 

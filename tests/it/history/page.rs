@@ -374,13 +374,14 @@ fn the_accessibility_tree_names_everything() {
         assert!(of("table").contains(&table), "{:?}", of("table"));
     }
     let heads = of("columnheader");
-    let runs: &[&str] = &["Run", "Started (UTC)", "Who", "Command", "Waited", "Held", "Outcome", "Changes", "Link"];
+    let runs: &[&str] =
+        &["Run", "Started (UTC)", "Who", "Command", "Waited", "Held", "Outcome", "Changes", "Link"];
     assert!(runs.iter().all(|name| heads.contains(name)), "{heads:?}");
     assert!(of("rowheader").contains(&"15 – 60 s"), "{:?}", of("rowheader"));
     for button in ["Run", "Waited", "Outcome", "Show times in my time zone"] {
         assert!(of("button").contains(&button), "{:?}", of("button"));
     }
-    assert!(of("link").contains(&"ci.example, run 4"), "{:?}", of("link"));
+    assert!(of("link").contains(&"ci.example (run 4)"), "{:?}", of("link"));
     assert!(of("region").contains(&"Runs"));
     // The order that the table is in, which this tree does not carry.
     assert_eq!(stage.sorted(), json!([["Run", "descending"]]));
