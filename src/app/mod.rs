@@ -63,6 +63,11 @@ pub fn main() -> u8 {
             let _ = SharedWriter::stdout().write(text.as_bytes());
             0
         }
+        Ok(Parsed::Show(page)) => {
+            let text = page.text(page.colour().on_stdout());
+            let _ = SharedWriter::stdout().write(text.as_bytes());
+            0
+        }
         Ok(Parsed::Run(args)) => match configure(*args) {
             Ok(config) => run(config),
             Err(error) => complain(&error),

@@ -1,11 +1,14 @@
 //! The command line: raw arguments ([`args`]) apart from the resolved configuration
 //! ([`config`]), which lock and store they stand for ([`target`]), and what `status` shows.
 
+mod advice;
 pub mod args;
+mod completions;
 pub mod config;
 pub mod dropin;
 mod duration;
 mod file;
+mod help;
 pub mod history;
 mod manual;
 mod origin;
@@ -26,6 +29,7 @@ pub mod versions;
 pub use args::Args;
 pub use config::{Action, Colour, Config, Format, Log};
 pub use dropin::{DropIn, Passed};
+pub use help::Page;
 pub use parse::{Parsed, parse};
 pub use placement::state_place;
 pub use resolve::{MOST_LOCKS, Surroundings, real_terraform, resolve};

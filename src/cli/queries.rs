@@ -12,17 +12,24 @@ pub struct History {
     /// Options after the command.
     #[command(flatten)]
     pub options: Options,
-    /// How many runs, 1 to 10000 [default: 20, with --html 200; with --since as many as there are]
+    /// How many runs, 1 to 10000
+    ///
+    /// Default: 20, with --html 200, or with --since as many as there are.
     #[arg(short = 'n', value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub last: Option<u64>,
-    /// Only runs that ended within this time, such as 7d, or since this date, such as 2026-11-01 or
-    /// 2026-11-01T08:00Z; in UTC where no offset is given
+    /// Only runs that ended within this time, such as 7d, or since a date
+    ///
+    /// A date is 2026-11-01 or 2026-11-01T08:00+01:00, in UTC where no offset is given.
     #[arg(long, value_name = "WHEN")]
     pub since: Option<String>,
-    /// Print one JSON document instead of a table (also with --log-format json)
+    /// Print one JSON document instead of a table
+    ///
+    /// Also with --log-format json.
     #[arg(long)]
     pub json: bool,
-    /// Write one page with timeline, waits and table to this file, which needs nothing beside it; - is stdout
+    /// Write a page with timeline, waits and a table that sorts; - is stdout
+    ///
+    /// It needs nothing beside it, is whole without JavaScript, and is readable by its owner only.
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     pub html: Option<PathBuf>,
 }
@@ -41,21 +48,18 @@ pub struct State {
 /// The commands below `state`.
 #[derive(Debug, Subcommand)]
 pub enum StateCommand {
-    /// List the earlier versions of the state, with the runs that wrote them
-    #[command(
-        after_help = "Examples:\n  tfguard state versions\n  tfguard state versions -n 5 --json",
-        override_usage = "tfguard state versions [OPTIONS]",
-        args_override_self = true
-    )]
+    /// List earlier versions of the state and who wrote them
+    ///
+    /// The versions of the state object of the selected workspace, the newest first, with the runs that held
+    /// the lock at the time. Nothing of a state's content is shown.
+    #[command(override_usage = "tfguard state versions [OPTIONS]", args_override_self = true)]
     Versions(Versions),
     /// Bring an earlier version of the state back, under the lock
-    #[command(
-        after_help = "Examples:\n  tfguard state restore previous --reason 'apply went wrong'\n  \
-                      tfguard state restore serial:41 --yes\n  \
-                      tfguard state restore 3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY --yes",
-        override_usage = "tfguard state restore [OPTIONS] VERSION",
-        args_override_self = true
-    )]
+    ///
+    /// Shows what would be replaced by what, and asks. The present state is kept in --rescue-dir
+    /// first; the wanted one is written by terraform state push with a serial above all that were
+    /// seen, also over a state that Terraform cannot read. A state of another lineage is refused.
+    #[command(override_usage = "tfguard state restore [OPTIONS] VERSION", args_override_self = true)]
     Restore(Restore),
 }
 
@@ -69,7 +73,9 @@ pub struct Versions {
     #[arg(short = 'n', value_name = "N", default_value_t = 20,
           value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub last: u64,
-    /// Print one JSON document instead of a table (also with --log-format json)
+    /// Print one JSON document instead of a table
+    ///
+    /// Also with --log-format json.
     #[arg(long)]
     pub json: bool,
 }
@@ -80,7 +86,10 @@ pub struct Restore {
     /// Options after the command.
     #[command(flatten)]
     pub options: Options,
-    /// The version: its ID, `serial:N`, or `previous`
+    /// The version: its ID, serial:N, or previous
+    ///
+    /// serial:N is the newest version with that serial, previous the newest one before the present
+    /// one that is a state.
     #[arg(value_name = "VERSION")]
     pub version: String,
     /// Do not ask; needed where there is no terminal

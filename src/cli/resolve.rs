@@ -153,7 +153,9 @@ fn take_options(mut command: RawCommand) -> (Options, RawCommand) {
         RawCommand::Setup(setup) => std::mem::take(&mut setup.options),
         RawCommand::Policy(policy) => std::mem::take(&mut policy.options),
         RawCommand::Doctor(doctor) => std::mem::take(&mut doctor.options),
-        RawCommand::Man { .. } | RawCommand::Completions { .. } => Options::default(),
+        RawCommand::Help { .. } | RawCommand::Man { .. } | RawCommand::Completions { .. } => {
+            Options::default()
+        }
     };
     (options, command)
 }
@@ -233,7 +235,7 @@ fn action(
         RawCommand::Unlock(raw) => unlock(raw, log.format, reason, surroundings.terminal),
         RawCommand::Setup(raw) => raise::setup(&raw),
         RawCommand::Policy(raw) => raise::policy(raw),
-        RawCommand::Man { .. } | RawCommand::Completions { .. } => {
+        RawCommand::Help { .. } | RawCommand::Man { .. } | RawCommand::Completions { .. } => {
             Err(Error::Bug("what is only printed needs no configuration".into()))
         }
     }

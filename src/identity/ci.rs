@@ -16,7 +16,7 @@ pub(super) struct Run {
 type System = (&'static str, fn(Lookup<'_>) -> Run);
 
 /// In the order they are looked for: those that other systems imitate come last.
-const SYSTEMS: [System; 8] = [
+const SYSTEMS: [System; 9] = [
     ("GITHUB_ACTIONS", github),
     ("GITLAB_CI", gitlab),
     ("CIRCLECI", circle),
@@ -25,6 +25,7 @@ const SYSTEMS: [System; 8] = [
     ("BITBUCKET_BUILD_NUMBER", bitbucket),
     ("TRAVIS", travis),
     ("JENKINS_URL", jenkins),
+    ("ATLANTIS_TERRAFORM_VERSION", atlantis),
 ];
 
 /// Whether this runs under a CI system: one that is known by name, or any that sets `CI`.
@@ -160,6 +161,18 @@ fn travis(env: Lookup<'_>) -> Run {
         repository: env("TRAVIS_REPO_SLUG"),
         commit: env("TRAVIS_COMMIT"),
         change: unless_false(env("TRAVIS_PULL_REQUEST")),
+    }
+}
+
+/// The `run` steps of a workflow; its hooks have no version of Terraform's.
+fn atlantis(env: Lookup<'_>) -> Run {
+    let repository = || Some(format!("{}/{}", env("BASE_REPO_OWNER")?, env("BASE_REPO_NAME")?));
+    Run {
+        actor: env("USER_NAME").or_else(|| env("PULL_AUTHOR")),
+        url: env("PULL_URL"),
+        repository: repository(),
+        commit: env("HEAD_COMMIT"),
+        change: env("PULL_NUM").map(|number| format!("#{number}")),
     }
 }
 

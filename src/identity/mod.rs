@@ -171,6 +171,23 @@ mod tests {
     }
 
     #[test]
+    fn atlantis_names_who_commented_and_the_pull_request() {
+        let atlantis = of(&[
+            ("ATLANTIS_TERRAFORM_VERSION", "1.11.4"),
+            ("BASE_REPO_OWNER", "acme"),
+            ("BASE_REPO_NAME", "infra"),
+            ("HEAD_COMMIT", "7"),
+            ("PULL_NUM", "31"),
+            ("PULL_URL", "https://github.com/acme/infra/pull/31"),
+            ("PULL_AUTHOR", "kim"),
+            ("USER_NAME", "lea"),
+            ("USER", "atlantis"),
+        ]);
+        let url = "https://github.com/acme/infra/pull/31";
+        assert_eq!(texts(&atlantis), ["lea", url, "acme/infra", "7", "#31"]);
+    }
+
+    #[test]
     fn without_a_ci_it_is_the_user() {
         assert_eq!(texts(&of(&[("USER", "hal"), ("LOGNAME", "x")])), ["hal", "", "", "", ""]);
         assert_eq!(texts(&of(&[("LOGNAME", "ida"), ("USER", " ")])), ["ida", "", "", "", ""]);

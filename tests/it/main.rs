@@ -24,6 +24,7 @@ mod documents;
 mod drift;
 mod e2e;
 mod guardian;
+mod help;
 mod history;
 mod inventory;
 mod lease_sim;

@@ -8,7 +8,9 @@ pub struct Status {
     /// Options after the command.
     #[command(flatten)]
     pub options: Options,
-    /// Print one JSON document instead of text (also with --log-format json)
+    /// Print one JSON document instead of text
+    ///
+    /// Also with --log-format json.
     #[arg(long)]
     pub json: bool,
     /// Exit with 75 when the lock is held
@@ -22,7 +24,9 @@ pub struct Doctor {
     /// Options after the command.
     #[command(flatten)]
     pub options: Options,
-    /// Print one JSON document instead of text (also with --log-format json)
+    /// Print one JSON document instead of text
+    ///
+    /// Also with --log-format json.
     #[arg(long)]
     pub json: bool,
 }
@@ -33,18 +37,27 @@ pub struct Unlock {
     /// Options after the command.
     #[command(flatten)]
     pub options: Options,
-    /// The entry to take out: a holder or a waiter, as `status` names it. Default: the holder
+    /// The entry that is meant, as status names it
+    ///
+    /// A holder, which is asked to stop, or a waiter, which is taken out of the queue. Default: every
+    /// holder.
     #[arg(long, value_name = "ID")]
     pub session: Option<String>,
-    /// Take the entry out at once instead of asking it to stop. Two runs may then overlap
+    /// Take the entry out at once instead of asking it
+    ///
+    /// Whether its command still runs or not: two runs may then overlap. For a holder that is known to be
+    /// dead.
     #[arg(long)]
     pub now: bool,
-    /// Touch no entry: say that a rescued state needs no push any more, so that the lock no longer
-    /// needs recovery
+    /// Say that no rescued state waits to be pushed
+    ///
+    /// Touches no entry. The lock then no longer needs recovery, and --require-clean lets runs pass.
     #[arg(long, conflicts_with_all = ["session", "now"])]
     pub recovered: bool,
-    /// Touch no entry: free Terraform's own lock on the state, which a Terraform left that died. Only
-    /// while no run of tfguard holds the lock
+    /// Free Terraform's own lock on the state
+    ///
+    /// Touches no entry. For what a Terraform left that died, and only while no run of tfguard
+    /// holds the lock (else 75). Exactly the lock that is shown is freed.
     #[arg(long, conflicts_with_all = ["session", "now", "recovered"])]
     pub state_lock: bool,
     /// Do not ask; needed where there is no terminal
@@ -58,14 +71,20 @@ pub struct Setup {
     /// Options after the command.
     #[command(flatten)]
     pub options: Options,
-    /// Make nothing and ask nobody: write what would be made as code, terraform or cloudformation
+    /// Print what would be made as code
+    ///
+    /// Makes nothing, asks nobody and needs no credentials.
     #[arg(long, value_name = "LANGUAGE", conflicts_with = "repair")]
     pub print: Option<String>,
-    /// Switch on what is off in a table or bucket that is there already: TTL, point-in-time
-    /// recovery, deletion protection; public access block, encryption, versioning
+    /// Switch on what is off in what is there already
+    ///
+    /// Of a table TTL, point-in-time recovery and deletion protection; of a bucket public access block,
+    /// encryption and versioning.
     #[arg(long)]
     pub repair: bool,
-    /// Tag of what is new, beside managed-by=tfguard; may be repeated
+    /// Tag of what is new; may be repeated
+    ///
+    /// Beside managed-by=tfguard.
     #[arg(long, value_name = "KEY=VALUE")]
     pub tag: Vec<String>,
 }
@@ -76,16 +95,17 @@ pub struct Policy {
     /// Options after the command.
     #[command(flatten)]
     pub options: Options,
-    /// For whom: run (a pipeline, Terraform's own requests included), operator (status, history,
-    /// unlock), state (state versions, state restore), doctor (with run: it tries what a run needs),
-    /// setup; several with commas [default: run]
+    /// For whom; several with commas
     #[arg(long = "for", value_name = "WHO", value_delimiter = ',')]
     pub roles: Vec<String>,
-    /// Number of the AWS account [default: any]
+    /// Number of the AWS account
+    ///
+    /// Default: any.
     #[arg(long, value_name = "ID")]
     pub account: Option<String>,
-    /// All states whose keys start with this, in every workspace, and their locks [default: the
-    /// state of this directory and workspace]
+    /// All states whose keys start with this
+    ///
+    /// In every workspace, with their locks. Default: the state of this directory and workspace.
     #[arg(long, value_name = "PREFIX")]
     pub key_prefix: Option<String>,
 }

@@ -1,4 +1,5 @@
-//! The options that every command takes.
+//! The options that every command takes. The first paragraph is what `-h` shows, all of it what
+//! `--help` does; variables, defaults and values are added from [`crate::cli::help`].
 
 use std::path::PathBuf;
 
@@ -7,124 +8,156 @@ use crate::terraform::find::Name;
 /// The options that every command takes, before or after its name.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Options {
-    /// Run in this directory; also -chdir=DIR [TFGUARD_CHDIR] [default: .]
+    /// Run in this directory
+    ///
+    /// As Terraform's own -chdir=DIR, which is understood too.
     #[arg(short = 'C', long, value_name = "DIR")]
     pub chdir: Option<PathBuf>,
-    /// Name of the lock; given several times, a run takes all of them, in the same order as every
-    /// other run, or none [TFGUARD_LOCK, one name] [default: from the backend: <bucket>/<key>
-    /// with workspace for s3, the directory for local state]
-    #[arg(long, value_name = "NAME", help_heading = "Lock")]
+    /// Name of the lock; may be repeated
+    ///
+    /// Given several times, a run takes all of them or none, in the same order as every other run. Default:
+    /// from the backend, <bucket>/<key> with workspace for s3, the directory for local state. The
+    /// variable holds one name.
+    #[arg(long, value_name = "NAME", help_heading = "Lock options")]
     pub lock: Vec<String>,
-    /// Hold the lock together with other shared runs; for plan, drift (which always does) and exec [TFGUARD_SHARED]
-    #[arg(long, help_heading = "Lock")]
+    /// Hold the lock together with other shared runs
+    ///
+    /// For plan and exec; drift always does. A plan gets -lock=false with it, since plans that run
+    /// side by side would collide on Terraform's own lock.
+    #[arg(long, help_heading = "Lock options")]
     pub shared: bool,
-    /// Why, for those who meet the lock; `unlock` needs it [TFGUARD_REASON]
-    #[arg(long, value_name = "TEXT", help_heading = "Lock")]
+    /// Why, for those who meet the lock
+    ///
+    /// Stands in status, in the waiting lines of others and in the history. unlock needs one.
+    #[arg(long, value_name = "TEXT", help_heading = "Lock options")]
     pub reason: Option<String>,
-    /// Length of the lease, 10s to 1h: a run that died blocks others this long [TFGUARD_LEASE]
-    /// [default: 3m]
-    #[arg(long, value_name = "D", help_heading = "Lock")]
+    /// Length of the lease, 10s to 1h
+    ///
+    /// A run that died blocks others for 1.1 times as long; a store that cannot be reached for half of it
+    /// stops the run.
+    #[arg(long, value_name = "TIME", help_heading = "Lock options")]
     pub lease: Option<String>,
-    /// Give up with 75 after waiting this long; 0 is --no-wait [TFGUARD_WAIT_TIMEOUT] [default:
-    /// wait without limit]
-    #[arg(long, value_name = "D", help_heading = "Lock", conflicts_with = "no_wait")]
+    /// Give up with 75 after waiting this long
+    ///
+    /// For all the locks of a run together; 0 is --no-wait. Default: wait without limit, saying so
+    /// every 30 s.
+    #[arg(long, value_name = "TIME", help_heading = "Lock options", conflicts_with = "no_wait")]
     pub wait_timeout: Option<String>,
     /// Give up with 75 at once when the lock is held
-    #[arg(long, help_heading = "Lock")]
+    #[arg(long, help_heading = "Lock options")]
     pub no_wait: bool,
-    /// Where locks live: auto, dynamodb, s3 or local [TFGUARD_STORE] [default: auto]
-    #[arg(long, value_name = "STORE", help_heading = "Store")]
+    /// Where locks live
+    #[arg(long, value_name = "STORE", help_heading = "Store options")]
     pub store: Option<String>,
-    /// DynamoDB table; implies --store dynamodb [TFGUARD_TABLE] [default: dynamodb_table of an s3
-    /// backend]
-    #[arg(long, value_name = "NAME", help_heading = "Store")]
+    /// DynamoDB table; implies --store dynamodb
+    ///
+    /// Default: dynamodb_table of an s3 backend. It may be the table that Terraform locks with.
+    #[arg(long, value_name = "NAME", help_heading = "Store options")]
     pub table: Option<String>,
-    /// S3 bucket of the store s3 [TFGUARD_BUCKET] [default: the state's own]
-    #[arg(long, value_name = "NAME", help_heading = "Store")]
+    /// S3 bucket of the store s3
+    ///
+    /// Default: the bucket that the state is in.
+    #[arg(long, value_name = "NAME", help_heading = "Store options")]
     pub bucket: Option<String>,
-    /// AWS region [TFGUARD_REGION] [default: from an s3 backend, else as the AWS CLI]
-    #[arg(long, value_name = "R", help_heading = "Store")]
+    /// AWS region
+    ///
+    /// Default: from an s3 backend, else as the AWS CLI.
+    #[arg(long, value_name = "REGION", help_heading = "Store options")]
     pub region: Option<String>,
-    /// Another endpoint for DynamoDB or S3 [TFGUARD_ENDPOINT_URL]
-    #[arg(long, value_name = "URL", help_heading = "Store")]
+    /// Another endpoint for DynamoDB or S3
+    #[arg(long, value_name = "URL", help_heading = "Store options")]
     pub endpoint_url: Option<String>,
-    /// AWS profile [TFGUARD_PROFILE]
-    #[arg(long, value_name = "P", help_heading = "Store")]
+    /// AWS profile
+    #[arg(long, value_name = "PROFILE", help_heading = "Store options")]
     pub profile: Option<String>,
-    /// Role to work as at the lock's table or bucket; in a GitHub job with an identity token of its own
-    /// [TFGUARD_ROLE_ARN]
-    #[arg(long, value_name = "ARN", help_heading = "Store")]
+    /// Role to work as at the lock's table or bucket
+    ///
+    /// In a GitHub job with an identity token of its own, minted anew for as long as the job runs.
+    #[arg(long, value_name = "ARN", help_heading = "Store options")]
     pub role_arn: Option<String>,
-    /// Folder of the local store [TFGUARD_LOCAL_DIR] [default: .tfguard beside local state, else
-    /// the user's state directory]
-    #[arg(long, value_name = "DIR", help_heading = "Store")]
+    /// Folder of the local store
+    ///
+    /// Default: .tfguard beside local state, else the user's state directory.
+    #[arg(long, value_name = "DIR", help_heading = "Store options")]
     pub local_dir: Option<PathBuf>,
-    /// Kill a child that has not stopped this long after its interrupt [TFGUARD_STOP_TIMEOUT]
-    /// [default: as long as the lease lasts]
-    #[arg(long, value_name = "D", help_heading = "Child")]
+    /// Kill a command that does not stop in this time
+    ///
+    /// Counted from its interrupt. Default: as long as the lease lasts.
+    #[arg(long, value_name = "TIME", help_heading = "Command options")]
     pub stop_timeout: Option<String>,
-    /// What to do with the child when the lease is lost or at risk: stop, or continue beside
-    /// whoever takes the lock next [TFGUARD_ON_LEASE_LOST] [default: stop]
-    #[arg(long, value_name = "WHAT", help_heading = "Child")]
+    /// What a lost lease means for the command
+    #[arg(long, value_name = "WHAT", help_heading = "Command options")]
     pub on_lease_lost: Option<String>,
-    /// Stop the child gracefully this long after the start [TFGUARD_DEADLINE] [default: never]
-    #[arg(long, value_name = "D", help_heading = "Child")]
+    /// Stop gracefully this long after the start
+    ///
+    /// The wait counts too: when the lock is not ours by then the run gives up with 75. Default: never.
+    #[arg(long, value_name = "TIME", help_heading = "Command options")]
     pub deadline: Option<String>,
-    /// Where an errored.tfstate is moved that Terraform leaves when it cannot write the state
-    /// [TFGUARD_RESCUE_DIR] [default: .tfguard/rescue in the working directory]
-    #[arg(long, value_name = "DIR", help_heading = "State")]
+    /// Where a rescued state goes
+    ///
+    /// When Terraform cannot write the state it leaves an errored.tfstate, which is moved here.
+    /// Default: .tfguard/rescue in the working directory.
+    #[arg(long, value_name = "DIR", help_heading = "State options")]
     pub rescue_dir: Option<PathBuf>,
-    /// Refuse with 75 while an earlier run's rescued state has not been pushed; init and state push
-    /// are not refused [TFGUARD_REQUIRE_CLEAN]
-    #[arg(long, help_heading = "State")]
+    /// Refuse while a rescued state waits to be pushed
+    ///
+    /// With 75, and before anything runs; init and state push are not refused.
+    #[arg(long, help_heading = "State options")]
     pub require_clean: bool,
-    /// Apply a saved plan also when another run may have changed things since it was made; for
-    /// apply. Such a plan is refused with 75. A plan made with `tfguard plan -- -out=FILE` carries
-    /// a note beside it, FILE.tfguard.json: keep the two together
-    #[arg(long, help_heading = "State")]
+    /// Apply a saved plan that another run may have overtaken
+    ///
+    /// Such a plan is refused with 75. A plan made with `tfguard plan -- -out=FILE` carries
+    /// a note beside it, FILE.tfguard.json: keep the two together.
+    #[arg(long, help_heading = "State options")]
     pub allow_stale_plan: bool,
-    /// Start nothing when the child's AWS credentials are known to expire sooner; 77
-    /// [TFGUARD_MIN_SESSION] [default: not checked]
-    #[arg(long, value_name = "D", help_heading = "Child")]
+    /// Start only with credentials that last this long
+    ///
+    /// Where the command's AWS credentials are known to expire sooner nothing is started: 77. Default: not
+    /// checked.
+    #[arg(long, value_name = "TIME", help_heading = "Command options")]
     pub min_session: Option<String>,
-    /// Stop the child gracefully this long before its AWS credentials are known to expire
-    /// [TFGUARD_STOP_BEFORE_EXPIRY] [default: only warn]
-    #[arg(long, value_name = "D", help_heading = "Child")]
+    /// Stop gracefully this long before credentials expire
+    ///
+    /// The command's AWS credentials, where it is known when they do. Default: only warn.
+    #[arg(long, value_name = "TIME", help_heading = "Command options")]
     pub stop_before_expiry: Option<String>,
-    /// Terraform to run [TFGUARD_TERRAFORM_BIN] [default: terraform, then tofu, from PATH]
-    #[arg(long, value_name = "PATH", help_heading = "Child")]
+    /// Terraform to run
+    ///
+    /// Default: terraform, then tofu, from PATH.
+    #[arg(long, value_name = "PATH", help_heading = "Command options")]
     pub terraform_bin: Option<PathBuf>,
-    /// Run init first: auto, always or never; for plan, apply, destroy, run and drift [default: auto]
-    #[arg(long, value_name = "WHEN", help_heading = "Child")]
+    /// Whether init runs first
+    #[arg(long, value_name = "WHEN", help_heading = "Command options")]
     pub init: Option<String>,
-    /// Terraform's own state lock, when a Terraform died without releasing it: free that of our own
-    /// child (own), none (never), or also that of a dead run before (takeover)
-    /// [TFGUARD_FREE_STATE_LOCK] [default: own]
-    #[arg(long, value_name = "WHICH", help_heading = "Child")]
+    /// What becomes of a dead Terraform's own state lock
+    ///
+    /// A Terraform that was killed leaves its lock on a remote state, and every run after it fails.
+    #[arg(long, value_name = "WHICH", help_heading = "Command options")]
     pub free_state_lock: Option<String>,
-    /// Form of our own messages: text on stderr, or json on stdout together with the child's
-    /// output [TFGUARD_LOG_FORMAT] [default: text]
-    #[arg(long, value_name = "FORMAT", help_heading = "Output")]
+    /// Form of our own messages
+    #[arg(long, value_name = "FORMAT", help_heading = "Output options")]
     pub log_format: Option<String>,
-    /// Append our own messages to this file as NDJSON [TFGUARD_LOG_FILE]
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    /// Append our own messages to this file as NDJSON
+    #[arg(long, value_name = "FILE", help_heading = "Output options")]
     pub log_file: Option<PathBuf>,
-    /// Speak to the CI system: github (sections, annotations, a step summary), gitlab (sections), none, or auto, which
-    /// goes by its variables [TFGUARD_CI] [default: auto]
-    #[arg(long, value_name = "SYSTEM", help_heading = "Output")]
+    /// Which CI system to speak to
+    #[arg(long, value_name = "SYSTEM", help_heading = "Output options")]
     pub ci: Option<String>,
-    /// Write what Terraform changes to this file, as GitLab's artifacts:reports:terraform wants it
-    /// [TFGUARD_CI_REPORT]
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    /// Write what Terraform changes to this file
+    ///
+    /// In the form of GitLab's artifacts:reports:terraform, for the merge request.
+    #[arg(long, value_name = "FILE", help_heading = "Output options")]
     pub ci_report: Option<PathBuf>,
     /// Say more
-    #[arg(short, long, help_heading = "Output", conflicts_with = "quiet")]
+    #[arg(short, long, help_heading = "Output options", conflicts_with = "quiet")]
     pub verbose: bool,
     /// Say warnings and errors only
-    #[arg(short, long, help_heading = "Output")]
+    #[arg(short, long, help_heading = "Output options")]
     pub quiet: bool,
-    /// Colour: auto, always or never [NO_COLOR] [default: auto]
-    #[arg(long, value_name = "WHEN", help_heading = "Output")]
+    /// When to use colour
+    ///
+    /// NO_COLOR in the environment is never, where nothing is given here.
+    #[arg(long, value_name = "WHEN", help_heading = "Output options")]
     pub color: Option<String>,
     /// Set when we were called by Terraform's name; no option.
     #[arg(skip)]

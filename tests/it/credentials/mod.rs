@@ -3,7 +3,7 @@
 
 mod backend;
 mod heartbeat;
-mod program;
+pub(crate) mod program;
 mod role;
 mod session;
-mod stubs;
+pub(crate) mod stubs;

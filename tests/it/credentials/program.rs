@@ -148,7 +148,7 @@ pub(super) fn eventually(what: impl AsRef<str>, mut done: impl FnMut() -> bool) 
 }
 
 /// A time this many seconds from now, as AWS writes it.
-pub(super) fn in_seconds(seconds: i64) -> String {
+pub(crate) fn in_seconds(seconds: i64) -> String {
     let at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds);
     format!("{at:.3}")
 }

@@ -9,14 +9,14 @@ use crate::support::http::{Reply, Request, Server, answer};
 pub(super) const BEARER: &str = "request-token-of-the-job";
 
 /// The issuer: each token is a new one.
-pub(super) struct Issuer {
+pub(crate) struct Issuer {
     server: Server,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Issuer {
     /// Answers the first requests with these statuses, and from then on with tokens.
-    pub(super) fn start(failures: &'static [u16]) -> Self {
+    pub(crate) fn start(failures: &'static [u16]) -> Self {
         let asked: Arc<Mutex<Vec<String>>> = Arc::default();
         let seen = Arc::clone(&asked);
         let server = Server::start(move |request| {
@@ -34,7 +34,7 @@ impl Issuer {
     }
 
     /// The variables of a job that may mint tokens.
-    pub(super) fn vars(&self) -> [(&'static str, String); 2] {
+    pub(crate) fn vars(&self) -> [(&'static str, String); 2] {
         let url = format!("{}/token/idtoken?api-version=2.0", self.server.endpoint());
         [("ACTIONS_ID_TOKEN_REQUEST_URL", url), ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", BEARER.to_owned())]
     }
@@ -46,16 +46,16 @@ impl Issuer {
 }
 
 /// STS: lends the keys `AKID<token>` for a token, `AKIDROLE` for other keys.
-pub(super) struct Sts {
+pub(crate) struct Sts {
     server: Server,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 /// A request to STS.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
-    pub(super) action: String,
-    pub(super) role: String,
+pub(crate) struct Asked {
+    pub(crate) action: String,
+    pub(crate) role: String,
     pub(super) token: String,
     pub(super) authorization: String,
     /// All of it, as it was sent.
@@ -64,7 +64,7 @@ pub(super) struct Asked {
 
 impl Sts {
     /// Lends for so many seconds.
-    pub(super) fn lending_for(seconds: i64) -> Self {
+    pub(crate) fn lending_for(seconds: i64) -> Self {
         Self::start(move |asked| answer(200, &lent(asked, seconds)))
     }
 
@@ -93,11 +93,11 @@ impl Sts {
         Self { server, asked }
     }
 
-    pub(super) fn endpoint(&self) -> String {
+    pub(crate) fn endpoint(&self) -> String {
         self.server.endpoint()
     }
 
-    pub(super) fn asked(&self) -> Vec<Asked> {
+    pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
 }

@@ -13,7 +13,7 @@ import json, sys, yaml
 class Loader(yaml.SafeLoader):
     pass
 Loader.add_constructor('!reference', lambda loader, node: {'!reference': loader.construct_sequence(node)})
-print(json.dumps(list(yaml.load_all(open(sys.argv[1]), Loader))))
+print(json.dumps(list(yaml.load_all(sys.argv[1], Loader))))
 ";
 
 pub(super) fn root(name: &str) -> String {
@@ -21,7 +21,12 @@ pub(super) fn root(name: &str) -> String {
 }
 
 fn read(name: &str) -> Value {
-    let output = Command::new(moto::python()).args(["-c", READ, &root(name)]).output().unwrap();
+    yaml(&std::fs::read_to_string(root(name)).unwrap())
+}
+
+/// The documents of a YAML text.
+pub(super) fn yaml(text: &str) -> Value {
+    let output = Command::new(moto::python()).args(["-c", READ, text]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
@@ -36,6 +41,11 @@ pub(super) fn action() -> &'static Value {
 pub(super) fn template() -> &'static Value {
     static TEMPLATE: OnceLock<Value> = OnceLock::new();
     TEMPLATE.get_or_init(|| read("ci/gitlab/tfguard.gitlab-ci.yml")[0].clone())
+}
+
+/// The component: its inputs.
+pub(super) fn component() -> Value {
+    read("templates/tfguard.yml")[0].clone()
 }
 
 /// The lines of a job's `script` or `after_script`, with those of the jobs that it extends.
@@ -87,8 +97,7 @@ fn the_documents_name_every_input_output_and_variable() {
         }
     }
     let gitlab = std::fs::read_to_string(root("docs/ci/gitlab.md")).unwrap();
-    let component = read("templates/tfguard.yml");
-    for name in component[0]["spec"]["inputs"].as_object().unwrap().keys() {
+    for name in component()["spec"]["inputs"].as_object().unwrap().keys() {
         assert!(gitlab.contains(&format!("`{name}`")), "{name} is not in docs/ci/gitlab.md");
     }
     let template = std::fs::read_to_string(root("ci/gitlab/tfguard.gitlab-ci.yml")).unwrap();
