@@ -108,8 +108,8 @@ mod tests {
             ("2026-11-01T08:30:15Z", "2026-11-01T08:30:15Z"),
             ("2026-11-01T08:30+01:00", "2026-11-01T07:30:00Z"),
         ] {
-            let since = Since::parse(text).unwrap_or_else(|why| panic!("{text}: {why}"));
-            assert_eq!(since.at(now).to_string(), at, "{text}");
+            let since = Since::parse(text);
+            assert_eq!(since.map(|since| since.at(now).to_string()).as_deref(), Ok(at), "{text}");
         }
         for wrong in ["", "soon", "-7d", "2026-13-01", "2026-11", "21.11.2026", "yesterday", "10:00"] {
             assert!(Since::parse(wrong).is_err(), "{wrong}");
