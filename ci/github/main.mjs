@@ -10,6 +10,7 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { read } from './lib/inputs.mjs';
 import { install } from './lib/install.mjs';
+import { handIn } from './lib/page.mjs';
 import { Run } from './lib/run.mjs';
 import { settle } from './lib/settle.mjs';
 import { Refusal, Verbatim, addPath, fail, saveState, say, setOutput } from './lib/workflow.mjs';
@@ -18,7 +19,9 @@ const LOOK = 100;
 const parent = process.ppid;
 /** The signals that reached us, in order. */
 const signals = [];
-let passOn = () => {};
+/** Ends what comes before the run. */
+const before = new AbortController();
+let passOn = () => before.abort();
 
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(name, () => {
@@ -37,6 +40,18 @@ function watchRunner() {
   signals.push('SIGHUP', 'SIGHUP');
 }
 
+/**
+ * What the command has come to, from what Terraform has said: for `plan` what is to be done, for the others what was
+ * done. Null when that is not known, as after a failed apply.
+ */
+function changesOf({ command, changesCode }, said, code) {
+  const succeeded = code === 0 || code === changesCode;
+  if (command !== 'plan' && !succeeded) return null;
+  // A plan with nothing but changed outputs has no such line.
+  const nothing = succeeded && ['plan', 'run'].includes(command) ? { add: 0, change: 0, destroy: 0 } : null;
+  return said ?? nothing;
+}
+
 function tell(run, settings, code) {
   const { course } = run;
   const { planFile } = settings;
@@ -45,8 +60,7 @@ function tell(run, settings, code) {
     chmodSync(planFile, 0o600);
     setOutput('plan-file', planFile);
   }
-  const succeeded = code === 0 || code === settings.changesCode;
-  const changes = run.changes.of(settings.command, succeeded);
+  const changes = changesOf(settings, course.summary?.changes, code);
   for (const kind of ['add', 'change', 'destroy']) setOutput(`changes-${kind}`, changes ? String(changes[kind]) : '');
   setOutput('exit-code', String(code));
   setOutput('outcome', course.summary?.outcome ?? (signals.length > 0 ? 'cancelled' : 'failed'));
@@ -58,7 +72,14 @@ function tell(run, settings, code) {
 
 async function main() {
   const settings = read();
-  const program = await install(settings);
+  let program;
+  try {
+    program = await install(settings, process.env, before.signal);
+  } catch (error) {
+    if (signals.length === 0) throw error;
+    await say('cancelled before anything was run');
+    return codeOf(signals[0]);
+  }
   if (settings.version !== 'path') addPath(path.dirname(program));
   if (settings.command === 'install') return 0;
   const folder = Run.folder();
@@ -85,7 +106,10 @@ async function main() {
     const over = end && (run.course.open().length === 0 || (await settle(run, verbatim, leave)));
     await verbatim.close();
     if (end) await run.annotate();
-    if (over) run.settled();
+    if (over) {
+      await handIn(run);
+      run.settled();
+    }
   } catch (error) {
     if (error.code !== 'EPIPE') throw error;
     passOn('SIGHUP');

@@ -1,6 +1,7 @@
 // After the job: a run that was cancelled may still be stopping. Follows it, for as long as the job may take, and
 // leaves the lock free of it. A run that ended while `main` looked on needs nothing.
 
+import { handIn } from './lib/page.mjs';
 import { Run } from './lib/run.mjs';
 import { settle } from './lib/settle.mjs';
 import { Verbatim, fail, getState, say } from './lib/workflow.mjs';
@@ -16,6 +17,8 @@ async function post() {
     if (!run.course.interrupted) run.signal('SIGINT');
   }
   const clean = await settle(run, new Verbatim(run.commands));
+  await run.annotate();
+  await handIn(run);
   run.settled();
   return clean;
 }

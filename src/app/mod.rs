@@ -90,7 +90,7 @@ fn run(config: Config) -> u8 {
         Ok(installed) => installed,
         Err(error) => return complain(&Error::Bug(format!("signals cannot be caught: {error}"))),
     };
-    let reporter = match setup::reporter(&config.log) {
+    let reporter = match setup::reporter(&config) {
         Ok(reporter) => reporter,
         Err(error) => return complain(&error),
     };
@@ -121,17 +121,19 @@ async fn dispatch(config: &Config, arrivals: UnboundedReceiver<Arrival>, reporte
         | Action::Drift { .. }
         | Action::Exec { .. }
         | Action::Restore { .. } => guarded::run(config, arrivals, reporter).await,
-        Action::Status { json, check } => told(operator::status(config, *json, *check).await, reporter),
+        Action::Status { json, check } => {
+            told(operator::status(config, *json, *check).await, config, reporter)
+        }
         Action::History { last, since, form } => {
             let asked = past::Asked { last: *last, since: *since, form };
-            told(past::history(config, asked, reporter).await, reporter)
+            told(past::history(config, asked, reporter).await, config, reporter)
         }
         Action::Versions { last, json } => {
-            told(state::versions(config, *last, *json, reporter).await, reporter)
+            told(state::versions(config, *last, *json, reporter).await, config, reporter)
         }
         Action::Doctor { json } => {
             let examined = Box::pin(doctor::run(config, *json));
-            told(interruptible(examined, arrivals).await, reporter)
+            told(interruptible(examined, arrivals).await, config, reporter)
         }
         Action::Unlock { session, recovered, state_lock, now, yes, reason } => {
             let order = operator::Order {
@@ -146,15 +148,15 @@ async fn dispatch(config: &Config, arrivals: UnboundedReceiver<Arrival>, reporte
                 true => state_lock::unlock(config, &order, reporter).await,
                 false => operator::unlock(config, order, reporter).await,
             };
-            told(done, reporter)
+            told(done, config, reporter)
         }
         Action::Setup { print, repair, tags } => {
             let order = provision::Order { print: *print, repair: *repair, tags: tags.clone() };
-            told(provision::setup(config, order, arrivals, reporter).await, reporter)
+            told(provision::setup(config, order, arrivals, reporter).await, config, reporter)
         }
         Action::Policy { roles, account, key_prefix } => {
             let (account, prefix) = (account.clone(), key_prefix.as_deref());
-            told(provision::policy(config, roles, account, prefix, reporter).await, reporter)
+            told(provision::policy(config, roles, account, prefix, reporter).await, config, reporter)
         }
     }
 }
@@ -183,16 +185,25 @@ async fn interruptible(
 }
 
 /// An operator's command: its code, or its error said.
-fn told(result: Result<u8, Error>, reporter: &Reporter) -> u8 {
+fn told(result: Result<u8, Error>, config: &Config, reporter: &Reporter) -> u8 {
     result.unwrap_or_else(|error| {
-        reporter.emit(Event::failure(&error));
+        let event = Event::failure(&error);
+        reporter.emit(event.clone());
+        reporter.flush(FLUSH);
+        ci::complain(config, &event);
         error.exit_code()
     })
 }
 
 /// An error before there is a reporter.
 fn complain(error: &Error) -> u8 {
-    let colour = cli::Colour::Auto.on_stderr();
-    let _ = SharedWriter::stderr().write(text::error_lines(error, colour).as_bytes());
+    let colour = setup::colour(cli::Colour::Auto, ci::wanted());
+    let say = |text: String| SharedWriter::stderr().write(text.as_bytes());
+    // A closed stream has nobody to say it to.
+    let _ = say(text::error_lines(error, colour));
+    if let Err(trouble) = ci::refuse(error) {
+        let event = Event::say(Level::Warn, trouble);
+        let _ = say(text::lines(&event, setup::wall(), colour));
+    }
     error.exit_code()
 }

@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cli::{self, Action, Config, Format, Log, Target};
+use crate::ci::System;
+use crate::cli::{self, Action, Colour, Config, Format, Log, Target};
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::identity::{self, Facts};
@@ -39,15 +40,25 @@ pub(super) fn search(base: &Path) -> Search<'_> {
 }
 
 /// The reporter that the options ask for.
-pub(super) fn reporter(log: &Log) -> Result<Reporter, Error> {
-    let file = log.file.as_deref().map(open_log_file).transpose()?;
-    Reporter::start(destination(log), log.level, file, wall)
+pub(super) fn reporter(config: &Config) -> Result<Reporter, Error> {
+    let Log { format, file, level, colour } = &config.log;
+    let file = file.as_deref().map(open_log_file).transpose()?;
+    let destination = match format {
+        Format::Text => {
+            let colour = self::colour(*colour, config.ci.system);
+            Destination::Text { out: SharedWriter::stderr(), colour }
+        }
+        Format::Json => Destination::Json { out: SharedWriter::stdout() },
+    };
+    Reporter::start(destination, *level, file, wall)
 }
 
-fn destination(log: &Log) -> Destination {
-    match log.format {
-        Format::Text => Destination::Text { out: SharedWriter::stderr(), colour: log.colour.on_stderr() },
-        Format::Json => Destination::Json { out: SharedWriter::stdout() },
+/// Whether our lines on stderr have colour. GitLab has no annotations; its log shows colours, though
+/// it is no terminal, and an error is found by its red.
+pub(super) fn colour(wish: Colour, system: Option<System>) -> bool {
+    match (wish, system) {
+        (Colour::Auto, Some(System::GitLab)) => env("NO_COLOR").is_none_or(|value| value.is_empty()),
+        _ => wish.on_stderr(),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::diagnostic::{Diagnostic, Severity};
+use super::markup::cut;
 use crate::escape;
 
 /// Characters of an annotation's text.
@@ -39,10 +40,12 @@ pub fn annotation(diagnostic: &Diagnostic, file: Option<&str>) -> String {
         (Some(file), None) => format!("file={file},"),
         (None, _) => String::new(),
     };
-    let title = escape::field(&diagnostic.summary);
+    let title = cut(&diagnostic.summary, escape::FIELD);
+    let title = escape::line(&title);
     let text = if diagnostic.detail.is_empty() { &diagnostic.summary } else { &diagnostic.detail };
-    let lines: Vec<Cow<'_, str>> = text.lines().map(|line| escape::bounded(line, LONGEST)).collect();
-    let text = cut(&lines.join("\n"), LONGEST).to_owned();
+    let text = cut(text, LONGEST);
+    let lines: Vec<Cow<'_, str>> = text.lines().map(|line| escape::bounded(line, usize::MAX)).collect();
+    let text = lines.join("\n");
     format!("::{kind} {place}title={}::{}\n", property(&title), data(&text))
 }
 
@@ -58,11 +61,6 @@ pub fn place(directory: &str, file: &str) -> Option<String> {
         }
     }
     (!file.starts_with('/') && !directory.starts_with('/')).then(|| parts.join("/"))
-}
-
-/// The first `limit` characters.
-fn cut(text: &str, limit: usize) -> &str {
-    text.char_indices().nth(limit).map_or(text, |(end, _)| &text[..end])
 }
 
 fn data(text: &str) -> String {

@@ -9,6 +9,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -19,8 +20,9 @@ use super::pipe::{LINE, PATIENCE, is_pipe, may_be_command, taken};
 use super::summary::{self, Subject};
 use super::{System, command, section};
 use crate::child::{Sink, same_open_file};
-use crate::report::event::Event;
-use crate::report::{Reporter, SharedWriter, Stream};
+use crate::error::Error;
+use crate::report::event::{Event, RunOutcome};
+use crate::report::{Listener as _, Reporter, SharedWriter, Stream};
 
 /// Annotations of each kind: GitHub shows no more of a step.
 const ANNOTATIONS: usize = 10;
@@ -38,6 +40,9 @@ pub struct Site {
     pub json: bool,
     /// The page of the step (`GITHUB_STEP_SUMMARY`).
     pub summary: Option<PathBuf>,
+    /// A file that takes the run's page instead: whoever started us may have to hand it in after the
+    /// step, when nobody looks at the step's page any more (`TFGUARD_CI_SUMMARY`).
+    pub page: Option<PathBuf>,
     /// A file that takes the annotations instead of stderr: whoever reads our output has stopped
     /// commands for all of it, and prints them afterwards (`TFGUARD_CI_COMMANDS`).
     pub commands: Option<PathBuf>,
@@ -87,6 +92,11 @@ impl Desk {
     /// The reporter, with this desk listening.
     pub fn hears(&self, reporter: &Reporter) -> Reporter {
         reporter.heard_by(self.0.clone())
+    }
+
+    /// Takes in what is said without a reporter.
+    pub fn hear(&self, event: &Event) {
+        self.0.hear(event, (self.0.site.now)());
     }
 
     /// What passes into `sink` is looked at.
@@ -164,22 +174,55 @@ impl Desk {
         })
     }
 
-    fn append_page(&self, path: &Path) -> std::io::Result<()> {
-        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
-        let room = STEP.saturating_sub(file.metadata()?.len());
-        let room = usize::try_from(room).unwrap_or(summary::MOST);
+    fn append_page(&self, step: &Path) -> std::io::Result<()> {
         let site = &self.0.site;
-        let page = summary::page(&site.subject, &self.0.state().note, (site.now)(), room);
+        let apart = site.page.as_deref();
+        let mut file = OpenOptions::new().create(true).append(true).open(apart.unwrap_or(step))?;
+        let steps = apart.and_then(|_| step.metadata().ok()).map_or(0, |metadata| metadata.len());
+        let room = STEP.saturating_sub(file.metadata()?.len()).saturating_sub(steps);
+        let room = usize::try_from(room).unwrap_or(summary::MOST);
+        let page = summary::page(&site.subject, &self.0.state().note, room);
         // Without any room the pages before it are full, and GitHub would drop them all.
         page.map_or(Ok(()), |page| file.write_all(page.as_bytes()))
     }
 
     /// Gives the annotations out. The last thing of a run.
     pub async fn finish(&self, reporter: &Reporter) {
-        let site = &self.0.site;
-        if site.system != System::GitHub || !self.resume(reporter).await {
-            return;
+        if self.0.site.system == System::GitHub && self.resume(reporter).await {
+            self.annotate(|text| reporter.print(text, SharedWriter::stderr()));
         }
+    }
+
+    /// The end of a run that was refused before it began: its page and its annotation, at once.
+    ///
+    /// # Errors
+    /// A sentence, when the page cannot be written.
+    pub fn refuse(&self, error: &Error) -> Result<(), String> {
+        let refused = Event::RunSummary {
+            session: None,
+            locks: Vec::new(),
+            outcome: RunOutcome::Failed,
+            exit_code: error.exit_code(),
+            waited: Duration::ZERO,
+            held: None,
+            changes: None,
+        };
+        [Event::failure(error), refused].iter().for_each(|event| self.hear(event));
+        let written = self.write_summary();
+        self.complain();
+        written
+    }
+
+    /// An annotation for what was heard, at once. Nothing of a child's may have been printed.
+    pub fn complain(&self) {
+        if self.0.site.system == System::GitHub {
+            // A closed stream has nobody to say it to.
+            self.annotate(|text| drop(SharedWriter::stderr().write(&text)));
+        }
+    }
+
+    fn annotate(&self, print: impl FnOnce(Vec<u8>)) {
+        let site = &self.0.site;
         let annotations = self.0.state().note.annotations(ANNOTATIONS);
         let one = |diagnostic: &Diagnostic| {
             let file = diagnostic.file.as_deref();
@@ -198,7 +241,7 @@ impl Desk {
             }
             // Among NDJSON they would not be.
             None if site.json && self.0.one_stream => {}
-            None => reporter.print(text.into_bytes(), SharedWriter::stderr()),
+            None => print(text.into_bytes()),
         }
     }
 

@@ -4,6 +4,8 @@
 
 use serde::Deserialize;
 
+use super::markup::cut;
+
 /// Characters that are kept of a diagnostic's text.
 const DETAIL: usize = 4000;
 /// Lines that are looked at of one diagnostic.
@@ -68,7 +70,7 @@ pub fn of_json(line: &[u8]) -> Option<Diagnostic> {
     (r#type == "diagnostic").then(|| Diagnostic {
         severity: diagnostic.severity,
         summary: diagnostic.summary,
-        detail: diagnostic.detail.chars().take(DETAIL).collect(),
+        detail: cut(&diagnostic.detail, DETAIL).into_owned(),
         file,
         line,
     })

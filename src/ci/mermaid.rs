@@ -46,6 +46,7 @@ pub fn picture(queue: &Queue) -> String {
         position => format!("waits, position {position}"),
     };
     let _ = writeln!(drawn, "  us([\"this run<br/>{place}\"]) -.-> {next}");
+    drawn.push_str("  style us stroke-width:3px\n");
     drawn.push_str("```\n");
     drawn
 }
@@ -66,7 +67,7 @@ mod tests {
             picture(&queue),
             "```mermaid\nflowchart LR\n  lock[(\"lock prod\")]\n  holder0[\"alice<br/>holds it, for 2m\"] --> lock\n  \
              holder1[\"bob<br/>holds it, for 2m\"] --> lock\n  ahead([\"2 runs before us\"]) -.-> lock\n  \
-             us([\"this run<br/>waits, position 3\"]) -.-> ahead\n```\n"
+             us([\"this run<br/>waits, position 3\"]) -.-> ahead\n  style us stroke-width:3px\n```\n"
         );
         assert!(
             picture(&testing::queue(1, &["a"]))
@@ -79,7 +80,7 @@ mod tests {
         let drawn = picture(&testing::queue(1, &["x\"]; evil --> lock\n```\nclick a \"javascript:b\"<b>"]));
         assert_eq!(drawn.matches("-->").count(), 1, "{drawn}");
         assert_eq!(drawn.matches("```").count(), 2, "{drawn}");
-        assert_eq!(drawn.lines().count(), 6, "{drawn}");
+        assert_eq!(drawn.lines().count(), 7, "{drawn}");
         let many = picture(&testing::queue(1, &["x"; 50]));
         assert!(many.contains("42 more") && many.lines().count() < 20, "{many}");
     }

@@ -44,6 +44,29 @@ pub struct Wish {
     pub report: Option<PathBuf>,
 }
 
+/// The system to speak to, where nothing but the words of the command line and the variables are
+/// known: what is wrong may be anything else. `args` without what is passed on.
+pub fn wanted<'a>(
+    args: impl IntoIterator<Item = &'a str>,
+    env: impl Fn(&str) -> Option<String>,
+) -> Option<System> {
+    let mut args = args.into_iter().take_while(|arg| *arg != "--");
+    let mut given = None;
+    while let Some(arg) = args.next() {
+        match arg.strip_prefix("--ci") {
+            Some("") => given = args.next(),
+            Some(value) => given = value.strip_prefix('=').or(given),
+            None => {}
+        }
+    }
+    match given.map(str::to_owned).or_else(|| env("TFGUARD_CI")).as_deref() {
+        Some("github") => Some(System::GitHub),
+        Some("gitlab") => Some(System::GitLab),
+        Some("none") => None,
+        _ => detect(env),
+    }
+}
+
 /// The system that we run under. Inside another tfguard's run it is that one's to speak.
 pub fn detect(env: impl Fn(&str) -> Option<String>) -> Option<System> {
     let on = |name: &str| env(name).is_some_and(|value| value == "true");
@@ -71,5 +94,22 @@ mod tests {
         assert_eq!(detect(with(&[("GITHUB_ACTIONS", "false"), ("CI", "true")])), None);
         assert_eq!(detect(with(&[("GITHUB_ACTIONS", "true"), ("TFGUARD_SESSION", "x")])), None);
         assert_eq!(detect(with(&[])), None);
+    }
+
+    #[test]
+    fn a_wish_counts_also_where_the_rest_is_wrong() {
+        let wanted = |args: &[&'static str], ci: &'static str| {
+            wanted(args.iter().copied(), |name| match name {
+                "TFGUARD_CI" if !ci.is_empty() => Some(ci.to_owned()),
+                "GITHUB_ACTIONS" => Some("true".to_owned()),
+                _ => None,
+            })
+        };
+        assert_eq!(wanted(&["plan", "--lokc", "a"], ""), Some(System::GitHub));
+        assert_eq!(wanted(&["plan", "--ci", "none"], ""), None);
+        assert_eq!(wanted(&["plan", "--ci=gitlab", "--ci-report=x"], "none"), Some(System::GitLab));
+        assert_eq!(wanted(&["plan", "--ci-report", "x"], "none"), None);
+        assert_eq!(wanted(&["plan", "--", "--ci=none"], ""), Some(System::GitHub));
+        assert_eq!(wanted(&["plan", "--ci"], "jenkins"), Some(System::GitHub));
     }
 }

@@ -76,6 +76,8 @@ pub struct Note {
     pub changes: Changes,
     /// The phases that are over.
     pub phases: Vec<(RunPhase, PhaseResult, Duration)>,
+    /// A child was started.
+    pub ran: bool,
     /// The end.
     pub sum: Option<Sum>,
 }
@@ -89,6 +91,7 @@ impl Note {
                 let got = Got { store: store.clone(), waited: *waited, inherited: *inherited };
                 self.got.insert(lock.as_str().to_owned(), got);
             }
+            Event::ChildStarted { .. } => self.ran = true,
             Event::PhaseEnded { phase, result, took, .. } => self.phases.push((*phase, *result, *took)),
             Event::RunSummary { locks, outcome, exit_code, waited, held, changes, .. } => {
                 self.sum = Some(Sum {

@@ -1,45 +1,56 @@
-//! The page of a run, as Markdown for GitHub's step summary. Pure.
+//! The page of a run, for GitHub's step summary: HTML, as [`markup`] says why, and one picture. Pure.
 
 use std::fmt::Write;
-
-use jiff::Timestamp;
+use std::time::Duration;
 
 use super::change::{Action, Change};
 use super::command::place;
-use super::diagnostic::Severity;
+use super::diagnostic::{Diagnostic, Severity};
 use super::markup;
 use super::mermaid;
 use super::note::{Note, Queue, Sum};
-use crate::lease::Counts;
+use crate::error::exit;
+use crate::lease::{Counts, Identity};
 use crate::report::event::RunOutcome;
 use crate::report::{Level, human};
 
 /// Bytes of a page. GitHub takes no more than 1 MiB of one step, for all that it runs.
 pub const MOST: usize = 512 * 1024;
-/// What is kept free for the word that something is missing.
-const RESERVE: usize = 300;
+/// What is kept free for the word that something is missing, and for what has to be closed.
+const RESERVE: usize = 400;
+/// A longer table is folded.
+const OPEN: usize = 25;
+/// A shorter wait is none.
+const SHORT: Duration = Duration::from_secs(1);
+/// Holders that are named beside the time that was waited for them.
+const NAMED: usize = 3;
 
 /// What the page is about.
 #[derive(Debug, Clone, Default)]
 pub struct Subject {
-    /// `apply` and the like.
+    /// `apply` and the like; empty: not known.
     pub command: String,
     /// The directory, relative to the repository; empty: the repository itself.
     pub directory: String,
 }
 
 /// The page, in at most `budget` bytes; `None` where not even its head has room.
-pub fn page(subject: &Subject, note: &Note, now: Timestamp, budget: usize) -> Option<String> {
+pub fn page(subject: &Subject, note: &Note, budget: usize) -> Option<String> {
     let mut page = Page { text: String::new(), budget: budget.min(MOST).checked_sub(RESERVE)?, left_out: 0 };
     if !page.add(&head(subject, note)) {
         return None;
     }
     page.add(&facts(subject, note));
     troubles(&mut page, subject, note);
-    for queue in note.queues.values() {
-        page.add(&waited(queue, now));
-    }
+    // What changed is looked for first, and may need all the room there is.
+    let queues: Vec<String> = note.queues.values().map(waited).collect();
+    let kept = queues.iter().map(String::len).sum::<usize>();
+    page.budget = page.budget.saturating_sub(kept);
     changes(&mut page, note);
+    page.budget += kept;
+    for queue in &queues {
+        page.add(queue);
+    }
     if page.left_out > 0 {
         let lines = page.left_out;
         // Writing into a String cannot fail.
@@ -70,6 +81,11 @@ impl Page {
         }
         fits
     }
+
+    /// Ends what was begun. There is room for it.
+    fn close(&mut self, end: &str) {
+        self.text.push_str(end);
+    }
 }
 
 fn head(subject: &Subject, note: &Note) -> String {
@@ -79,15 +95,20 @@ fn head(subject: &Subject, note: &Note) -> String {
         false => format!(" in {}", markup::code(directory)),
     };
     let (sign, word) = match &note.sum {
-        Some(sum) => verdict(command, sum),
+        Some(sum) => verdict(command, sum, note.ran),
         None => ("❌", "failed"),
     };
     let counts = note.sum.as_ref().and_then(|sum| sum.changes).filter(|counts| *counts != Counts::default());
-    let counts = counts.map_or(String::new(), |counts| format!(" ({})", count(counts, word)));
-    format!("### {sign} tfguard {}{place}: {word}{counts}\n\n", markup::text(command))
+    let planned = if matches!(word, "applied" | "destroyed" | "planned") { "" } else { "planned: " };
+    let counts = counts.map_or(String::new(), |counts| format!(" ({planned}{})", count(counts, word)));
+    let command = match command.is_empty() {
+        true => String::new(),
+        false => format!(" {}", markup::text(command)),
+    };
+    format!("<h3>{sign} tfguard{command}{place}: {word}{counts}</h3>\n\n")
 }
 
-fn verdict(command: &str, sum: &Sum) -> (&'static str, &'static str) {
+fn verdict(command: &str, sum: &Sum, ran: bool) -> (&'static str, &'static str) {
     let nothing = sum.changes == Some(Counts::default());
     match (sum.outcome, command) {
         (RunOutcome::NoChanges, _) => ("✅", "no changes"),
@@ -101,11 +122,28 @@ fn verdict(command: &str, sum: &Sum) -> (&'static str, &'static str) {
         (RunOutcome::Succeeded, _) => ("✅", "succeeded"),
         (RunOutcome::Drift, _) => ("🔎", "drift"),
         (RunOutcome::Declined, _) => ("✋", "declined, nothing was applied"),
+        (RunOutcome::Cancelled, _) if !ran => ("🚫", "cancelled, nothing was run"),
         (RunOutcome::Cancelled, _) => ("🚫", "cancelled"),
         (RunOutcome::NotAcquired, _) => ("⏳", "lock not got, nothing was run"),
         (RunOutcome::Refused, _) => ("⛔", "refused, nothing was run"),
         (RunOutcome::Lost, _) => ("❌", "lock lost"),
+        (RunOutcome::Failed, _) if !ran => ("⛔", "nothing was run"),
         (RunOutcome::Failed, _) => ("❌", "failed"),
+    }
+}
+
+/// What an exit code of our own means; nothing for those of the child.
+fn meaning(code: u8) -> &'static str {
+    match code {
+        exit::USAGE => ": wrong usage",
+        exit::NO_INPUT => ": nothing to work on",
+        exit::UNAVAILABLE => ": a service cannot be reached",
+        exit::SOFTWARE => ": a bug in tfguard",
+        exit::CREDENTIALS => ": credentials",
+        exit::CONFIG => ": wrong set-up",
+        exit::CANNOT_RUN => ": the command cannot be run",
+        exit::NOT_FOUND => ": the command cannot be found",
+        _ => "",
     }
 }
 
@@ -121,10 +159,10 @@ fn count(counts: Counts, word: &str) -> String {
 
 fn facts(subject: &Subject, note: &Note) -> String {
     let Some(sum) = &note.sum else { return String::new() };
-    let mut rows = String::from("| | |\n|---|---|\n");
+    let mut rows = String::new();
     let mut row = |name: &str, value: &str| {
         // Writing into a String cannot fail.
-        let _ = writeln!(rows, "| {name} | {value} |");
+        let _ = writeln!(rows, "<tr><th align=\"left\">{name}</th><td>{value}</td></tr>");
     };
     for served in &sum.locks {
         let mut value = markup::code(served.lock.as_str());
@@ -144,7 +182,13 @@ fn facts(subject: &Subject, note: &Note) -> String {
         }
         row("Lock", &value);
     }
-    row("Waited", &human::duration(sum.waited));
+    if !sum.locks.is_empty() {
+        let waited = match sum.waited < SHORT {
+            true => "less than a second".to_owned(),
+            false => human::duration(sum.waited),
+        };
+        row("Waited", &(waited + &waited_for(note)));
+    }
     if let Some(held) = sum.held {
         row("Held", &human::duration(held));
     }
@@ -154,54 +198,83 @@ fn facts(subject: &Subject, note: &Note) -> String {
     }
     // 2 is no fault where it was asked for.
     if sum.exit_code != 0 || subject.command == "drift" {
-        row("Exit code", &sum.exit_code.to_string());
+        let meaning = if note.ran { "" } else { meaning(sum.exit_code) };
+        row("Exit code", &format!("{}{meaning}", sum.exit_code));
     }
-    rows.push('\n');
-    rows
+    match rows.is_empty() {
+        true => rows,
+        false => format!("<table>\n{rows}</table>\n\n"),
+    }
+}
+
+/// Those who held the locks meanwhile, with links.
+fn waited_for(note: &Note) -> String {
+    let met: Vec<&Identity> =
+        note.queues.values().flat_map(|queue| &queue.met).map(|met| &met.identity).collect();
+    if met.is_empty() {
+        return String::new();
+    }
+    let mut links: Vec<String> = met
+        .iter()
+        .take(NAMED)
+        .map(|identity| markup::link(name(identity), identity.url.as_deref()))
+        .collect();
+    if let Some(more @ 1..) = met.len().checked_sub(NAMED) {
+        links.push(format!("{more} more"));
+    }
+    format!(", for {}", links.join(", "))
+}
+
+fn name(identity: &Identity) -> &str {
+    identity.actor.as_deref().or(identity.host.as_deref()).unwrap_or("someone")
 }
 
 fn troubles(page: &mut Page, subject: &Subject, note: &Note) {
-    let terraforms = note.diagnostics.iter().map(|found| {
-        let at = match (&found.file, found.line) {
-            (Some(file), Some(line)) => {
-                let file = place(&subject.directory, file).unwrap_or_else(|| file.clone());
-                format!(" ({})", markup::code(&format!("{file}:{line}")))
-            }
-            _ => String::new(),
-        };
-        let detail = match found.detail.is_empty() {
-            true => String::new(),
-            false => format!("<br>{}", markup::block(&found.detail)),
-        };
-        (found.severity, format!("**{}**{at}{detail}", markup::text(&found.summary)))
-    });
+    let terraforms = note.diagnostics.iter().map(|found| (found.severity, diagnostic(subject, found)));
     let own = note.said.iter().map(|(level, text)| {
         let severity = if *level == Level::Error { Severity::Error } else { Severity::Warning };
-        (severity, markup::block(text))
+        (severity, format!("<ul><li>{}</li></ul>\n\n", markup::lines(text)))
     });
     let all: Vec<(Severity, String)> = terraforms.chain(own).collect();
-    for (severity, title) in [(Severity::Error, "Errors"), (Severity::Warning, "Warnings")] {
+    for (severity, title) in [(Severity::Error, "❌ Errors"), (Severity::Warning, "⚠️ Warnings")] {
         let mut titled = false;
         for (_, text) in all.iter().filter(|(of, _)| *of == severity) {
-            let heading = if titled { String::new() } else { format!("#### {title}\n\n") };
-            titled |= page.add(&format!("{heading}- {text}\n"));
-        }
-        if titled {
-            page.add("\n");
+            let heading = if titled { String::new() } else { format!("<h4>{title}</h4>\n\n") };
+            titled |= page.add(&format!("{heading}{text}"));
         }
     }
     page.left_out += note.more;
 }
 
-fn waited(queue: &Queue, now: Timestamp) -> String {
-    let lock = markup::code(queue.lock.as_str());
-    let mut text = format!("#### The queue of {lock} when this run came\n\n{}\n", mermaid::picture(queue));
-    if !queue.met.is_empty() {
-        text.push_str("Held meanwhile by:\n\n");
+/// One of Terraform's, unfolded where it is an error.
+fn diagnostic(subject: &Subject, found: &Diagnostic) -> String {
+    let at = match (&found.file, found.line) {
+        (Some(file), Some(line)) => {
+            let file = place(&subject.directory, file).unwrap_or_else(|| file.clone());
+            format!(" {}", markup::code(&format!("{file}:{line}")))
+        }
+        _ => String::new(),
+    };
+    let summary = format!("<b>{}</b>{at}", markup::text(&found.summary));
+    if found.detail.is_empty() {
+        return format!("<ul><li>{summary}</li></ul>\n\n");
     }
+    let open = if found.severity == Severity::Error { " open" } else { "" };
+    let detail = markup::block(&found.detail);
+    format!("<details{open}><summary>{summary}</summary>\n{detail}\n</details>\n\n")
+}
+
+fn waited(queue: &Queue) -> String {
+    let lock = markup::code(queue.lock.as_str());
+    let mut text =
+        format!("<h4>The queue of {lock} when this run came</h4>\n\n{}\n", mermaid::picture(queue));
+    if queue.met.is_empty() {
+        return text;
+    }
+    text.push_str("Held meanwhile by\n\n<ul>\n");
     for met in &queue.met {
         let identity = &met.identity;
-        let name = identity.actor.as_deref().or(identity.host.as_deref()).unwrap_or("someone");
+        let name = name(identity);
         let mut line = markup::link(name, identity.url.as_deref());
         if let Some(host) = identity.host.as_deref().filter(|host| *host != name) {
             let _ = write!(line, " on {}", markup::text(host));
@@ -215,10 +288,23 @@ fn waited(queue: &Queue, now: Timestamp) -> String {
         if let Some(reason) = &identity.reason {
             let _ = write!(line, ", because “{}”", markup::text(reason));
         }
-        let _ = writeln!(text, "- {line}, since {} ago", human::since(met.since, now));
+        let since = met.since.strftime("%Y-%m-%d %H:%M UTC");
+        let _ = writeln!(text, "<li>{line}, since {since}</li>");
     }
-    text.push('\n');
+    text.push_str("</ul>\n\n");
     text
+}
+
+/// A colour that is known from code reviews.
+const fn sign(action: Action) -> &'static str {
+    match action {
+        Action::Delete => "🟥",
+        Action::Replace => "🟧",
+        Action::Update => "🟨",
+        Action::Create => "🟩",
+        Action::Import => "🟦",
+        Action::Move | Action::Forget => "⬜",
+    }
 }
 
 fn changes(page: &mut Page, note: &Note) {
@@ -235,27 +321,35 @@ fn changes(page: &mut Page, note: &Note) {
             _ => each.push((change.action, 1)),
         }
     }
-    let each: Vec<String> = each.iter().map(|(action, count)| format!("{count} {}", action.word())).collect();
+    let each: Vec<String> =
+        each.iter().map(|(action, count)| format!("{} {count} {}", sign(*action), action.word())).collect();
     let applies = all.iter().any(|change| change.done);
-    let (column, rule) = if applies { (" Done |", "---|") } else { ("", "") };
-    let head =
-        format!("#### Changes: {}\n\n| Action | Resource |{column}\n|---|---|{rule}\n", each.join(", "));
+    let column = if applies { "<th>Done</th>" } else { "" };
+    let open = if all.len() <= OPEN { " open" } else { "" };
+    let head = format!(
+        "<h4>Changes</h4>\n\n<details{open}><summary>{}</summary>\n\n<table>\n\
+         <tr><th align=\"left\">Action</th><th align=\"left\">Resource</th>{column}</tr>\n",
+        each.join(", ")
+    );
     if page.add(&head) {
         for change in all {
             let done = match (applies, change.done) {
                 (false, _) => "",
-                (true, true) => " ✓ |",
-                (true, false) => " no |",
+                (true, true) => "<td>✓</td>",
+                (true, false) => "<td>no</td>",
             };
-            page.add(&format!("| {} | {} |{done}\n", change.action.word(), markup::code(&change.address)));
+            let (sign, word) = (sign(change.action), change.action.word());
+            let address = markup::code(&change.address);
+            page.add(&format!("<tr><td>{sign} {word}</td><td>{address}</td>{done}</tr>\n"));
         }
+        page.close("</table>\n\n</details>\n\n");
     }
     page.left_out += note.changes.more();
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use jiff::Timestamp;
 
     use super::*;
     use crate::ci::change::Told;
@@ -287,8 +381,13 @@ mod tests {
         note
     }
 
+    /// With a child.
+    fn ran(events: &[Event]) -> Note {
+        Note { ran: true, ..noted(events) }
+    }
+
     fn shown(subject: &Subject, note: &Note) -> String {
-        page(subject, note, Timestamp::from_second(240).unwrap(), MOST).unwrap()
+        page(subject, note, MOST).unwrap()
     }
 
     #[test]
@@ -300,53 +399,41 @@ mod tests {
                 RunOutcome::Succeeded,
                 0,
                 counts(1),
-                "### ✅ tfguard apply in <code>env/prod</code>: applied (1 added, 0 changed, 0 destroyed)",
+                "✅ tfguard apply in <code>env/prod</code>: applied (1 added, 0 changed, 0 destroyed)",
             ),
             (
                 "apply",
                 RunOutcome::Succeeded,
                 0,
                 counts(0),
-                "### ✅ tfguard apply in <code>env/prod</code>: no changes",
+                "✅ tfguard apply in <code>env/prod</code>: no changes",
             ),
             (
                 "plan",
                 RunOutcome::Failed,
                 2,
                 counts(1),
-                "### 📝 tfguard plan in <code>env/prod</code>: planned (1 to add, 0 to change, 0 to destroy)",
+                "📝 tfguard plan in <code>env/prod</code>: planned (1 to add, 0 to change, 0 to destroy)",
             ),
-            ("plan", RunOutcome::Failed, 1, None, "### ❌ tfguard plan in <code>env/prod</code>: failed"),
-            (
-                "run",
-                RunOutcome::NoChanges,
-                0,
-                None,
-                "### ✅ tfguard run in <code>env/prod</code>: no changes",
-            ),
-            (
-                "run",
-                RunOutcome::Cancelled,
-                143,
-                None,
-                "### 🚫 tfguard run in <code>env/prod</code>: cancelled",
-            ),
+            ("plan", RunOutcome::Failed, 1, None, "❌ tfguard plan in <code>env/prod</code>: failed"),
+            ("run", RunOutcome::NoChanges, 0, None, "✅ tfguard run in <code>env/prod</code>: no changes"),
+            ("run", RunOutcome::Cancelled, 143, None, "🚫 tfguard run in <code>env/prod</code>: cancelled"),
             (
                 "exec",
                 RunOutcome::NotAcquired,
                 75,
                 None,
-                "### ⏳ tfguard exec in <code>env/prod</code>: lock not got, nothing was run",
+                "⏳ tfguard exec in <code>env/prod</code>: lock not got, nothing was run",
             ),
         ] {
-            let shown = shown(&subject(command), &noted(&[summed(outcome, code, changes)]));
-            assert!(shown.starts_with(&format!("{head}\n")), "{shown}");
+            let shown = shown(&subject(command), &ran(&[summed(outcome, code, changes)]));
+            assert!(shown.starts_with(&format!("<h3>{head}</h3>\n\n")), "{shown}");
         }
     }
 
     #[test]
     fn all_that_was_noted_is_there() {
-        let mut note = noted(&[summed(RunOutcome::Failed, 1, None), Event::say(Level::Warn, "mind <b>")]);
+        let mut note = ran(&[summed(RunOutcome::Failed, 1, None), Event::say(Level::Warn, "mind <b>")]);
         note.diagnostic(Diagnostic {
             severity: Severity::Error,
             summary: "Bad".into(),
@@ -360,16 +447,42 @@ mod tests {
         note.changes.note(Told::Done("a.b".into(), Action::Create));
         let shown = shown(&subject("apply"), &note);
         for part in [
-            "| Lock | <code>prod</code>, generation 7 |\n| Waited | 1m 12s |\n| Held | 5s |\n| Exit code | 1 |",
-            "#### Errors\n\n- **Bad** (<code>env/prod/main.tf&#58;3</code>)<br>It is<br>bad\n",
-            "#### Warnings\n\n- mind &#60;b&#62;\n",
-            "```mermaid\n",
-            "- [alice](https://ci.example/1), since 4m ago\n",
-            "#### Changes: 1 destroy, 1 create\n",
-            "| destroy | <code>a.c&#91;&#34;&#124;&#34;&#93;</code> | no |\n| create | <code>a.b</code> | ✓ |\n",
+            "<tr><th align=\"left\">Lock</th><td><code>prod</code>, generation 7</td></tr>\n",
+            "Waited</th><td>1m 12s, for <a href=\"https://ci.example/1\">alice</a></td></tr>\n",
+            "Held</th><td>5s</td></tr>\n",
+            "Exit code</th><td>1</td></tr>\n</table>\n\n",
+            "<h4>❌ Errors</h4>\n\n<details open><summary><b>Bad</b> <code>env/prod/main.tf:3</code></summary>\n\n\
+             <pre>It is\nbad</pre>\n\n</details>\n\n",
+            "<h4>⚠️ Warnings</h4>\n\n<ul><li>mind &lt;b&gt;</li></ul>\n\n",
+            "\n\n```mermaid\n",
+            "<li><a href=\"https://ci.example/1\">alice</a>, since 1970-01-01 00:00 UTC</li>\n",
+            "<summary>🟥 1 destroy, 🟩 1 create</summary>",
+            "<tr><td>🟥 destroy</td><td><code>a.c[&quot;|&quot;]</code></td><td>no</td></tr>\n\
+             <tr><td>🟩 create</td><td><code>a.b</code></td><td>✓</td></tr>\n</table>\n\n</details>\n",
         ] {
             assert!(shown.contains(part), "{part}\n{shown}");
         }
+    }
+
+    #[test]
+    fn what_was_refused_before_it_began_says_why() {
+        let note = noted(&[
+            Event::say(Level::Error, "no option --lokc"),
+            Event::RunSummary {
+                session: None,
+                locks: Vec::new(),
+                outcome: RunOutcome::Failed,
+                exit_code: 64,
+                waited: Duration::ZERO,
+                held: None,
+                changes: None,
+            },
+        ]);
+        assert_eq!(
+            page(&Subject::default(), &note, MOST).unwrap(),
+            "<h3>⛔ tfguard: nothing was run</h3>\n\n<table>\n<tr><th align=\"left\">Exit code</th><td>64: wrong \
+             usage</td></tr>\n</table>\n\n<h4>❌ Errors</h4>\n\n<ul><li>no option --lokc</li></ul>\n\n\n"
+        );
     }
 
     #[test]
@@ -381,9 +494,11 @@ mod tests {
         }
         let whole = shown(&subject("plan"), &note);
         assert!(whole.len() <= MOST && whole.len() > MOST - 1000, "{}", whole.len());
-        assert!(whole.contains("> Cut at 512 KiB: 1"), "{}", &whole[whole.len() - 300..]);
-        let small = page(&subject("plan"), &note, Timestamp::UNIX_EPOCH, 4000).unwrap();
+        let end = &whole[whole.len() - 300..];
+        assert!(end.contains("</tr>\n</table>\n\n</details>\n\n\n> [!NOTE]\n> Cut at 512 KiB: 1"), "{end}");
+        assert!(whole.contains("<details><summary>"), "folded");
+        let small = page(&subject("plan"), &note, 4000).unwrap();
         assert!(small.len() <= 4000 && small.contains("Cut at 3 KiB"), "{small}");
-        assert_eq!(page(&subject("plan"), &note, Timestamp::UNIX_EPOCH, 310), None);
+        assert_eq!(page(&subject("plan"), &note, RESERVE + 10), None);
     }
 }

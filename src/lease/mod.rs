@@ -19,6 +19,8 @@
 
 mod identity;
 mod legacy;
+#[cfg(test)]
+mod model;
 mod observer;
 mod past;
 mod record;

@@ -5,9 +5,9 @@ use super::time::Instant;
 
 /// Since when each holder's key has been the same, by this process's own clock. Other sessions'
 /// writes change the record's stamp and not this, so that a busy queue keeps no dead holder alive.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Observer {
-    seen: Vec<(HolderKey, Instant)>,
+    pub(super) seen: Vec<(HolderKey, Instant)>,
 }
 
 impl Observer {

@@ -241,10 +241,10 @@ impl Holder {
 /// See [`Holder::key`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HolderKey {
-    generation: u64,
-    session: String,
-    phase: Phase,
-    beat: u64,
+    pub(super) generation: u64,
+    pub(super) session: String,
+    pub(super) phase: Phase,
+    pub(super) beat: u64,
 }
 
 /// A session in the queue.

@@ -9,9 +9,9 @@ pub(super) type Condition = Option<Stamp>;
 
 /// Writes without an answer. Each may land at any time while the stamp that it was conditioned on
 /// stands, and never again once that has gone.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Unanswered {
-    conditions: Vec<Condition>,
+    pub(super) conditions: Vec<Condition>,
 }
 
 impl Unanswered {

@@ -184,7 +184,9 @@ impl Scene<'_> {
                     self.handle(Happening::Signal(arrived.name), on_terminal, &running).await;
                 }
                 Wake::Arrival(Some(Arrival::Orphaned)) => {
-                    self.emit(Event::say(Level::Warn, ORPHANED));
+                    // Who has asked us to stop need not stay to see it.
+                    let asked = self.stop.reason().is_some();
+                    self.emit(Event::say(if asked { Level::Debug } else { Level::Warn }, ORPHANED));
                     self.handle(Happening::Signal("SIGHUP"), on_terminal, &running).await;
                 }
                 Wake::Arrival(_) => {

@@ -2,6 +2,9 @@
 
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 
+/** Warnings and errors that are remembered. */
+const SAID = 50;
+
 /** What there is of a file from `position` on. Nothing where there is no file. */
 export function readFrom(file, position, limit = 1 << 20) {
   let descriptor;
@@ -21,8 +24,8 @@ export function readFrom(file, position, limit = 1 << 20) {
 }
 
 /**
- * The course of one run. `locks` holds, by the name of each lock that was asked for, the run's own `session` and
- * whether the lock was `acquired` and `released`.
+ * The course of one run. `locks` holds, by the name of each lock that it wants, the run's own `session`, the
+ * `generation` under which it ran, and whether the lock was `acquired` and `released`; `said` are its warnings and errors.
  */
 export class Course {
   /**
@@ -34,6 +37,8 @@ export class Course {
     this.position = from;
     this.rest = Buffer.alloc(0);
     this.locks = new Map();
+    this.said = [];
+    this.started = null;
     this.child = null;
     this.summary = null;
     this.generation = null;
@@ -63,7 +68,13 @@ export class Course {
     }
     // Only what tfguard says of itself counts, not what somebody else wrote to the same file.
     if (event?.['@module'] !== 'tfguard') return;
+    if (['warn', 'error'].includes(event['@level']) && this.said.length < SAID) this.said.push(String(event['@message']));
     switch (event.type) {
+      case 'run_started':
+        // Nothing was written to a store before this.
+        this.started = event;
+        for (const lock of event.locks ?? []) this.#lock({ lock }).session = event.session;
+        break;
       case 'lock_waiting':
         this.#lock(event).session = event.session;
         break;
@@ -71,7 +82,8 @@ export class Course {
         this.generation ??= event.generation;
         this.waited = Math.max(this.waited ?? 0, event.waited_ms ?? 0);
         // Under an ancestor's lock there is nothing of ours to release.
-        if (!event.inherited) Object.assign(this.#lock(event), { session: event.session, acquired: true, released: false });
+        if (event.inherited) this.#lock(event).session = null;
+        else Object.assign(this.#lock(event), { session: event.session, generation: event.generation, acquired: true });
         break;
       case 'lock_released':
         this.#lock(event).released = true;
@@ -94,7 +106,7 @@ export class Course {
   }
 
   #lock({ lock }) {
-    if (!this.locks.has(lock)) this.locks.set(lock, { session: null, acquired: false, released: false });
+    if (!this.locks.has(lock)) this.locks.set(lock, { session: null, generation: null, acquired: false, released: false });
     return this.locks.get(lock);
   }
 

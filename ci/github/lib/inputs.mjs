@@ -78,13 +78,14 @@ function valueOf(args, name) {
 /**
  * Everything that `main` needs to know.
  *
+ * `workspace` is where relative paths begin, and `directory` the configuration's as it was given;
  * `place` are the options that name directory and store, `options` all of them, `argv` the whole command line;
  * `planFile` is where a plan will be, with its full path, or empty; `changesCode` is the exit code that means
  * "there are changes" and not a failure, or null.
  *
  * @throws {Refusal}
  */
-export function read(env = process.env, workspace = process.cwd()) {
+export function read(env = process.env, workspace = env.GITHUB_WORKSPACE || process.cwd()) {
   const command = input('command', env);
   if (!COMMANDS.includes(command)) {
     const given = command === '' ? 'is missing' : `is ${JSON.stringify(command)}`;
@@ -140,6 +141,8 @@ export function read(env = process.env, workspace = process.cwd()) {
   const log = input('log-file', env);
   return {
     ...settings,
+    workspace,
+    directory: directory || '.',
     place,
     logFile: log && path.resolve(workspace, log),
     argv: [command, ...options, ...own, ...(all.length > 0 ? ['--', ...all] : [])],

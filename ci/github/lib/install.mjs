@@ -1,6 +1,5 @@
 // Gets the program: a release by version and platform, a build of the action's own source, or what is on PATH.
 
-import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync } from 'node:fs';
 import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -8,6 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { download, isSafe } from './download.mjs';
+import { run } from './processes.mjs';
 import { Refusal, say } from './workflow.mjs';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
@@ -95,8 +95,8 @@ export function checksumOf(sums, name) {
 }
 
 /** Unpacks an archive below `folder` and finds the program in it. */
-function unpack(archive, folder) {
-  const { error, status, stderr } = spawnSync('tar', ['-xzf', archive, '-C', folder], { encoding: 'utf8' });
+async function unpack(archive, folder, stop) {
+  const { error, status, stderr } = await run('tar', ['-xzf', archive, '-C', folder], { stop });
   if (error || status !== 0) throw new Refusal(`${archive} cannot be unpacked: ${error?.message ?? stderr.trim()}`, 69);
   const places = [folder, ...readdirSync(folder).map((name) => path.join(folder, name))];
   const programs = places.map((place) => path.join(place, 'tfguard'));
@@ -105,8 +105,11 @@ function unpack(archive, folder) {
   return program;
 }
 
-async function release(settings, env) {
+async function release(settings, env, stop) {
   const version = (settings.version || ownVersion()).replace(/^v/, '');
+  if (version === 'latest') {
+    throw new Refusal('input version cannot be latest: a job is to do today what it did yesterday; name a release such as 1.2.3');
+  }
   if (!VERSION.test(version)) {
     throw new Refusal(`input version is a release such as 1.2.3, or source or path, not ${JSON.stringify(settings.version)}`);
   }
@@ -120,13 +123,13 @@ async function release(settings, env) {
   }
   const name = `tfguard-${version}-${platform}.tar.gz`;
   const url = `${base}/v${version}/${name}`;
-  const archive = await download(url, env);
+  const archive = await download(url, env, stop);
   if (!archive) throw new Refusal(`there is no ${url}: check input version, and download-url where a mirror is used`, 78);
   const sum = sha256(archive);
   if (settings.sha256) {
     if (sum !== settings.sha256) throw new Refusal(`${url} has SHA-256 ${sum}, and input sha256 is ${settings.sha256}`, 78);
   } else {
-    const sums = await download(`${base}/v${version}/SHA256SUMS`, env);
+    const sums = await download(`${base}/v${version}/SHA256SUMS`, env, stop);
     const wanted = sums && checksumOf(sums.toString(), name);
     if (!wanted) throw new Refusal(`${base}/v${version}/SHA256SUMS does not name ${name}: it is not run`, 78);
     if (sum !== wanted) throw new Refusal(`${url} has SHA-256 ${sum}, and SHA256SUMS says ${wanted}: it is not run`, 78);
@@ -135,7 +138,7 @@ async function release(settings, env) {
   try {
     const file = path.join(folder, name);
     writeFileSync(file, archive);
-    const program = cache.keep(unpack(file, folder), sum);
+    const program = cache.keep(await unpack(file, folder, stop), sum);
     await say(`installed tfguard ${version} for ${platform}`);
     return program;
   } finally {
@@ -160,7 +163,7 @@ function fingerprint() {
 }
 
 /** Built once for one state of the source: what was built before is taken from the tool cache. */
-async function source(env) {
+async function source(env, stop) {
   const sum = fingerprint();
   const cache = new Cache(`0.0.0-source.${sum.slice(0, 16)}`, env);
   const cached = cache.find(sum);
@@ -169,7 +172,7 @@ async function source(env) {
   const folder = mkdtempSync(path.join(env.RUNNER_TEMP || os.tmpdir(), 'tfguard-build-'));
   try {
     const args = ['build', '--release', '--locked', '--bin', 'tfguard', '--target-dir', folder];
-    const { error, status } = spawnSync('cargo', args, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] });
+    const { error, status } = await run('cargo', args, { cwd: ROOT, shown: true, stop });
     if (error) throw new Refusal(`version: source needs cargo on PATH: ${error.message}`, 78);
     if (status !== 0) throw new Refusal('tfguard could not be built from source: the messages above say why', 78);
     return cache.keep(path.join(folder, 'release', 'tfguard'), sum);
@@ -188,13 +191,14 @@ function onPath(env) {
 
 /**
  * The program's full path.
+ * @param {AbortSignal} stop ends it, with its reason thrown
  * @throws {Refusal}
  */
-export async function install(settings, env = process.env) {
+export async function install(settings, env = process.env, stop = undefined) {
   if (process.platform === 'win32') throw new Refusal('tfguard runs on Linux and macOS, not on Windows', 78);
   if (settings.version === 'path') return onPath(env);
-  const program = settings.version === 'source' ? await source(env) : await release(settings, env);
-  const { error, status } = spawnSync(program, ['--version'], { stdio: 'ignore' });
+  const program = settings.version === 'source' ? await source(env, stop) : await release(settings, env, stop);
+  const { error, status } = await run(program, ['--version'], { stop });
   if (error || status !== 0) {
     throw new Refusal(`${program} cannot be run here: ${error?.message ?? `it exits with ${status}`}`, 78);
   }

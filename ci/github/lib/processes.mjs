@@ -1,9 +1,26 @@
-// Processes that are not our children: whether they are alive, and still the same.
+// Processes: children that are run to their end, and others, whether they are alive and still the same.
 
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 
 const LINUX = process.platform === 'linux';
+
+/**
+ * Runs a program to its end, and is done with it when `stop` says so.
+ * @returns {Promise<{ error?: Error, status?: number | null, stderr: string }>}
+ */
+export function run(program, args, { stop, shown = false, ...options } = {}) {
+  return new Promise((resolve, reject) => {
+    const stdio = ['ignore', shown ? 'inherit' : 'ignore', shown ? 'inherit' : 'pipe'];
+    const child = spawn(program, args, { stdio, signal: stop, ...options });
+    let stderr = '';
+    child.stderr?.setEncoding('utf8').on('data', (text) => {
+      stderr += text;
+    });
+    child.once('error', (error) => (stop?.aborted ? reject(stop.reason) : resolve({ error, stderr })));
+    child.once('close', (status) => (stop?.aborted ? reject(stop.reason) : resolve({ status, stderr })));
+  });
+}
 
 /** The fields of `/proc/PID/stat` from the state on, which is field 3. */
 function stat(pid) {

@@ -4,9 +4,8 @@ import { spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { Changes } from './changes.mjs';
 import { Course, readFrom } from './events.mjs';
-import { isAlive, signal, startOf } from './processes.mjs';
+import { isAlive, marked, signal, startOf } from './processes.mjs';
 import { print } from './workflow.mjs';
 
 /**
@@ -27,8 +26,9 @@ export class Run {
     Object.assign(this, facts);
     this.folder = folder;
     this.course = new Course(this.log, this.logFrom);
-    this.changes = new Changes();
     this.printed = 0;
+    /** The locks from which an entry was taken after everything of the run was dead. */
+    this.tookOut = new Set();
   }
 
   /** Where the output goes. A file has no reader that could die. */
@@ -39,6 +39,11 @@ export class Run {
   /** Where tfguard's annotations go. */
   static commands(folder) {
     return path.join(folder, 'commands');
+  }
+
+  /** Where the run's page goes. The step's own is not looked at any more once the step has ended. */
+  static page(folder) {
+    return path.join(folder, 'page');
   }
 
   /** A folder for a run that is about to start. */
@@ -59,34 +64,41 @@ export class Run {
     childEnv[MARK] = folder;
     // All that is printed is text; what is for the runner comes this way, and is printed afterwards.
     childEnv.TFGUARD_CI_COMMANDS = Run.commands(folder);
-    const descriptor = openSync(Run.output(folder), 'a', 0o600);
-    const [command, ...rest] = settings.argv;
-    // A session of its own: a Ctrl-C at the terminal of a runner that somebody started by hand is for the runner.
-    const child = spawn(program, [command, `--log-file=${log}`, ...rest], {
-      detached: true,
-      env: childEnv,
-      stdio: ['ignore', descriptor, descriptor],
-    });
-    closeSync(descriptor);
-    const ended = new Promise((resolve) => {
-      child.once('error', (error) => resolve({ error }));
-      child.once('exit', (code, name) => resolve({ code, signal: name }));
-    });
-    const facts = {
+    childEnv.TFGUARD_CI_SUMMARY = Run.page(folder);
+    const run = new Run(folder, {
       program,
-      pid: child.pid,
-      start: child.pid ? startOf(child.pid) : null,
+      pid: null,
+      start: null,
       log,
       logFrom,
+      command: settings.command,
+      directory: settings.directory,
+      workspace: settings.workspace,
       place: settings.place,
       // `post` may have another environment.
       env: Object.fromEntries(Object.entries(env).filter(([name]) => PLACE.test(name))),
       commands: settings.commands,
       stopBudget: settings.stopBudget,
-    };
-    const run = new Run(folder, facts);
-    run.ended = ended;
-    run.#keep('run.json', JSON.stringify(facts));
+    });
+    // Before there is anything to be cleaned up.
+    run.#note();
+    const descriptor = openSync(Run.output(folder), 'a', 0o600);
+    const [command, ...rest] = settings.argv;
+    // A session of its own: a Ctrl-C at the terminal of a runner that somebody started by hand is for the runner.
+    const child = spawn(program, [command, `--log-file=${log}`, ...rest], {
+      cwd: settings.workspace,
+      detached: true,
+      env: childEnv,
+      stdio: ['ignore', descriptor, descriptor],
+    });
+    closeSync(descriptor);
+    run.ended = new Promise((resolve) => {
+      child.once('error', (error) => resolve({ error }));
+      child.once('exit', (code, name) => resolve({ code, signal: name }));
+    });
+    run.pid = child.pid ?? null;
+    run.start = run.pid ? startOf(run.pid) : null;
+    run.#note();
     return run;
   }
 
@@ -104,7 +116,23 @@ export class Run {
     } catch {
       // Nothing was printed.
     }
+    if (!run.pid) run.#find();
     return run;
+  }
+
+  /** `main` was killed before it could note the number: tfguard has said it itself. */
+  #find() {
+    const pid = this.course.update().started?.pid;
+    const ours = marked(MARK, this.folder);
+    if (!pid || (ours && !ours.includes(pid))) return;
+    this.pid = pid;
+    this.start = startOf(pid);
+  }
+
+  #note() {
+    const { program, pid, start, log, logFrom, command, directory, workspace, place, env, commands, stopBudget } = this;
+    const facts = { program, pid, start, log, logFrom, command, directory, workspace, place, env, commands, stopBudget };
+    this.#keep('run.json', JSON.stringify(facts));
   }
 
   #keep(name, text) {
@@ -163,7 +191,6 @@ export class Run {
       const bytes = readFrom(Run.output(this.folder), this.printed, CHUNK);
       if (bytes.length === 0) return;
       await verbatim.print(bytes);
-      this.changes.take(bytes);
       this.printed += bytes.length;
       this.#keep('printed', String(this.printed));
     }

@@ -20,11 +20,12 @@ const ASK_TIMEOUT = 30_000;
 const now = () => performance.now();
 
 /** Runs an operator's command for a lock of the run. */
-function operate(run, command, lock, options) {
+function operate(run, command, lock, more) {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(?:TFGUARD_|INPUT_|STATE_)/.test(name)));
-  const args = [command, ...run.place, `--lock=${lock}`, ...options];
+  const args = [command, ...run.place, `--lock=${lock}`, ...more];
   return new Promise((resolve) => {
-    execFile(run.program, args, { env: { ...env, ...run.env }, timeout: ASK_TIMEOUT }, (error, stdout, stderr) => {
+    const options = { cwd: run.workspace, env: { ...env, ...run.env, TFGUARD_CI: 'none' }, timeout: ASK_TIMEOUT };
+    execFile(run.program, args, options, (error, stdout, stderr) => {
       resolve({ code: error ? (error.code ?? 1) : 0, stdout, stderr: stderr.trim() });
     });
   });
@@ -98,6 +99,7 @@ async function clear(run, verbatim, lock, session, deadline, leave) {
   const options = [`--session=${session}`, '--now', '--yes', `--reason=${reason}`];
   const { code, stderr } = await operate(run, 'unlock', lock, options);
   // 64: it is not there any more.
+  if (code === 0) run.tookOut.add(lock);
   if (code === 0) await say(`lock ${lock}: took out what the killed run had left, session ${session}`);
   else if (code !== 64) await warn(`lock ${lock}: session ${session} could not be taken out: ${stderr}; others take over when its lease has ended`);
   return code === 0 || code === 64;

@@ -5,7 +5,6 @@ import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
-import { Changes } from '../lib/changes.mjs';
 import { isSafe } from '../lib/download.mjs';
 import { Course } from '../lib/events.mjs';
 import { duration, read } from '../lib/inputs.mjs';
@@ -80,27 +79,6 @@ test('wrong inputs are named', () => {
   assert.throws(() => given({ command: 'plan', args: '"' }), /args.*not closed/);
   assert.throws(() => given({ command: 'exec' }), /args/);
   assert.throws(() => given({ command: 'plan', sha256: 'abc' }), /sha256/);
-});
-
-const counted = (text) => {
-  const changes = new Changes();
-  // In two parts, cut anywhere.
-  changes.take(Buffer.from(text.slice(0, 7)));
-  changes.take(Buffer.from(text.slice(7)));
-  return changes;
-};
-
-test('changes are counted from what Terraform prints', () => {
-  const planned = counted('\u001b[1mPlan:\u001b[0m 1 to import, 2 to add, 3 to change, 4 to destroy.\n');
-  assert.deepEqual(planned.of('plan', true), { add: 2, change: 3, destroy: 4 });
-  assert.equal(planned.of('apply', false), null);
-  const applied = counted('Plan: 2 to add, 0 to change, 0 to destroy.\nApply complete! Resources: 2 added, 0 changed, 1 destroyed.\n');
-  assert.deepEqual(applied.of('apply', true), { add: 2, change: 0, destroy: 1 });
-  assert.deepEqual(counted('\nDestroy complete! Resources: 5 destroyed.\n').of('destroy', true), { add: 0, change: 0, destroy: 5 });
-  assert.deepEqual(counted('No changes. Your infrastructure matches\n').of('plan', true), { add: 0, change: 0, destroy: 0 });
-  const json = '{"type":"change_summary","changes":{"add":1,"change":2,"remove":3,"operation":"plan"}}\n';
-  assert.deepEqual(counted(json).of('plan', true), { add: 1, change: 2, destroy: 3 });
-  assert.equal(counted('work.x (local-exec): Plan: 9 to add, 9 to change, 9 to destroy.\n').planned, null);
 });
 
 const line = (event) => `${JSON.stringify({ '@module': 'tfguard', ...event })}\n`;

@@ -14,6 +14,8 @@
 //! one before, whose answer must no longer be handed in. After [`Output::Finished`] the session is
 //! over.
 
+#[cfg(test)]
+mod canonical;
 mod hold;
 mod leave;
 mod seek;
@@ -196,7 +198,7 @@ pub enum Output {
 }
 
 /// What the session is after.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[allow(clippy::large_enum_variant, reason = "one exists per session")]
 enum Intent {
     Seek,
@@ -206,7 +208,7 @@ enum Intent {
 }
 
 /// The lock as we hold it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Held {
     tenure: Tenure,
     /// We know that it is not ours any more.
@@ -216,7 +218,7 @@ struct Held {
 }
 
 /// On the way out.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Leaving {
     /// How the run ended, when there was one.
     ending: Option<Ending>,
@@ -234,7 +236,7 @@ enum Next {
 }
 
 /// See the module's text.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Session {
     params: Params,
     rng: fastrand::Rng,

@@ -19,29 +19,29 @@ const POLL_MOST: Duration = Duration::from_secs(3);
 const POLL_ASIDE: Duration = Duration::from_secs(1);
 
 /// What a seeker remembers between two looks.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Seeking {
     /// We stood in the record before: in the queue or as granted.
-    entered: bool,
+    pub(super) entered: bool,
     /// How the run before ours ended, if that must be told.
     pub(super) previous: Option<Last>,
     /// The longest patience of those who held, or may hold by now, when we looked last.
-    patience: Option<Duration>,
+    pub(super) patience: Option<Duration>,
     /// The highest run counter that we saw; a lower one belongs to a new record.
-    runs: u64,
+    pub(super) runs: u64,
     /// When the record was first found missing after we had seen a holder.
-    vanished: Option<Instant>,
+    pub(super) vanished: Option<Instant>,
     /// Past the time to give up, still watching holders that look dead: their keys when that began.
-    doubting: Option<Vec<HolderKey>>,
+    pub(super) doubting: Option<Vec<HolderKey>>,
     /// Our place in the queue, and since when it is ours.
-    placed: Option<(usize, Instant)>,
+    pub(super) placed: Option<(usize, Instant)>,
     /// What was last told about waiting.
-    told: Option<Told>,
+    pub(super) told: Option<Told>,
 }
 
 /// What people were told about waiting, as far as they are told again when it changes.
-#[derive(Debug, PartialEq, Eq)]
-struct Told {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Told {
     position: usize,
     ahead: Vec<Mode>,
     holders: Vec<(String, Phase, Option<Activity>)>,

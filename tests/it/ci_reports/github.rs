@@ -155,7 +155,7 @@ fn json_stays_json() {
         errors,
         ["::error file=main.tf,line=7,title=Resource precondition failed::It is bad: 100%25."]
     );
-    assert!(project.read("page").contains("**Resource precondition failed** (<code>main.tf&#58;7</code>)"));
+    assert!(project.read("page").contains("<b>Resource precondition failed</b> <code>main.tf:7</code>"));
 
     let (finished, heard) = step(locks.run(&project).args(["plan", "--log-format=json"]), Streams::One);
     finished.exits(1);

@@ -2,6 +2,7 @@
 
 mod github;
 mod gitlab;
+mod refused;
 mod runner;
 mod started;
 mod summary;

@@ -50,11 +50,11 @@ fn it_says_what_changed() {
         shows(
             &project,
             &[
-                "### ✅ tfguard run: applied (2 added, 0 changed, 0 destroyed)\n",
-                "| Lock | <code>e2e</code> in folder ",
-                "| Waited | ",
-                "| Held | ",
-                "| create | <code>terraform&#95;data.anew&#91;&#34;a&#124;b&#34;&#93;</code> | ✓ |\n",
+                "<h3>✅ tfguard run: applied (2 added, 0 changed, 0 destroyed)</h3>\n",
+                "Lock</th><td><code>e2e</code> in folder ",
+                "Waited</th><td>",
+                "Held</th><td>",
+                "<tr><td>🟩 create</td><td><code>terraform_data.anew[&quot;a|b&quot;]</code></td><td>✓</td></tr>\n",
             ],
         );
         std::fs::remove_file(page(&project)).unwrap();
@@ -62,15 +62,15 @@ fn it_says_what_changed() {
         shows(
             &project,
             &[
-                "applied (1 added, 1 changed, 1 destroyed)\n",
-                "#### Changes: 1 replace, 1 update\n",
-                "| replace | <code>terraform&#95;data.anew&#91;&#34;a&#124;b&#34;&#93;</code> | ✓ |\n\
-             | update | <code>terraform&#95;data.in&#95;place</code> | ✓ |\n",
+                "applied (1 added, 1 changed, 1 destroyed)</h3>\n",
+                "<summary>🟧 1 replace, 🟨 1 update</summary>",
+                "<tr><td>🟧 replace</td><td><code>terraform_data.anew[&quot;a|b&quot;]</code></td><td>✓</td></tr>\n\
+                 <tr><td>🟨 update</td><td><code>terraform_data.in_place</code></td><td>✓</td></tr>\n",
             ],
         );
         // The next one of the step is added.
         run(&["--", "-var=v=two"]).exits(0);
-        shows(&project, &["1 added, 1 changed", "### ✅ tfguard run: no changes\n"]);
+        shows(&project, &["1 added, 1 changed", "<h3>✅ tfguard run: no changes</h3>\n"]);
     }
 }
 
@@ -91,7 +91,10 @@ fn who_waits_learns_for_whom() {
     holder.wait_for("child_started");
     let refused = in_step(locks.run(&project).args(["plan", "--no-wait"]), &project);
     refused.output().exits(75);
-    shows(&project, &["### ⏳ tfguard plan: lock not got, nothing was run\n", "#### Errors\n", "42"]);
+    shows(
+        &project,
+        &["<h3>⏳ tfguard plan: lock not got, nothing was run</h3>\n", "<h4>❌ Errors</h4>\n", "42"],
+    );
     std::fs::remove_file(page(&project)).unwrap();
 
     let mut waiter = in_step(locks.run(&project).args(["plan"]), &project).start();
@@ -102,11 +105,11 @@ fn who_waits_learns_for_whom() {
     let page = shows(
         &project,
         &[
-            "### 📝 tfguard plan: planned (2 to add, 0 to change, 0 to destroy)\n",
+            "<h3>📝 tfguard plan: planned (2 to add, 0 to change, 0 to destroy)</h3>\n",
             "```mermaid\nflowchart LR\n  lock[(\"lock e2e\")]\n  holder0[\"al#34;#93;ice<br/>holds it, for ",
-            "  us([\"this run<br/>waits, position 1\"]) -.-> lock\n```\n",
-            "- [al&#34;&#93;ice](https://github.example/acme/infra/actions/runs/42)",
-            "because “a&#96;&#60;b&#62;&#96;”",
+            "  us([\"this run<br/>waits, position 1\"]) -.-> lock\n  style us stroke-width:3px\n```\n",
+            "<li><a href=\"https://github.example/acme/infra/actions/runs/42\">al&quot;]ice</a>",
+            "because “a`&lt;b&gt;`”",
         ],
     );
     assert_eq!(page.matches("```").count(), 2, "{page}");
@@ -118,7 +121,14 @@ fn a_failure_before_the_lock_has_a_page_too() {
     let run = Locks::local().run(&project).args(["plan", "--terraform-bin", "./none"]);
     let finished = in_step(run, &project).output();
     assert_eq!(finished.code(), 127, "{}", finished.stderr);
-    shows(&project, &["### ❌ tfguard plan: failed\n", "#### Errors\n", "| Exit code | 127 |\n"]);
+    shows(
+        &project,
+        &[
+            "<h3>⛔ tfguard plan: nothing was run</h3>\n",
+            "Exit code</th><td>127: the command cannot be found</td>",
+            "<h4>❌ Errors</h4>\n",
+        ],
+    );
 }
 
 #[test]

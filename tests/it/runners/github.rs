@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::job::{Blow, FULL, Job, QUICK, Step};
 use crate::guardian::process::{gone, is_alive, signal};
 use crate::guardian::stage::{LEASE, Over, Stage, wait_for};
+use crate::support::fault::Fault;
 
 /// How often Terraform was interrupted, by its own account.
 fn interrupts(job: &Job<'_>) -> usize {
@@ -26,6 +27,11 @@ fn a_cancelled_apply_stops_gracefully_within_the_step() {
     assert_eq!(step.cancel(FULL), Blow::Interrupt);
     step.end().exits(1).says(&["Gracefully shutting down", "lock stage released"]);
     assert_eq!(interrupts(&job), 1);
+    assert!(
+        job.page("main").starts_with("<h3>🚫 tfguard apply: cancelled (planned: 1 to add, "),
+        "{}",
+        job.page("main")
+    );
     assert_eq!(job.post().exits(0).raw, b"");
     stage.assert_clean();
 }
@@ -49,17 +55,29 @@ fn a_cancelled_plan_leaves_nothing() {
 }
 
 /// The state takes longer to be written than the runner waits: `post` sees it through.
-fn cancelled_and_followed(patience: super::job::Patience, state: Duration, over: Over) {
+fn cancelled_and_followed(patience: super::job::Patience, state: Duration, over: Over) -> Duration {
     let stage = Stage::new(over);
     let job = Job::new(&stage, "run", "60");
     let step = job.working();
     stage.state.slow_down(state);
+    let start = Instant::now();
     assert_eq!(step.cancel(patience), Blow::Terminate);
     let main = step.end().exits(130).says(&["post step"]);
     assert!(!stage.is_free(), "released while Terraform writes its state");
     assert_eq!(job.output("outcome"), "cancelled");
+    assert_eq!(job.page("main"), "", "nothing is known yet");
     let post = job.post().exits(0).says(&["following it for up to 240 s", "lock stage released"]);
+    let took = start.elapsed();
     assert!(stage.is_free());
+    // What nobody would have read in the step's own is in that of `post`.
+    assert!(
+        job.page("post").starts_with("<h3>🚫 tfguard apply: cancelled (planned: 1 to add, "),
+        "{}",
+        job.page("post")
+    );
+    let error = "::error file=main.tf,line=12,title=local-exec provisioner error::";
+    assert!(post.commands.iter().any(|command| command.starts_with(error)), "{:?}", post.commands);
+    assert!(!post.text().contains("died without a word"), "{}", post.text());
     assert_eq!(interrupts(&job), 1);
     assert_eq!(stage.outcome(), "released");
     // Together they show all that was printed, and nothing twice.
@@ -72,6 +90,7 @@ fn cancelled_and_followed(patience: super::job::Patience, state: Duration, over:
     assert_eq!(job.sweep(), 0);
     stage.state.slow_down(Duration::ZERO);
     stage.assert_clean();
+    took
 }
 
 #[test]
@@ -82,7 +101,84 @@ fn what_takes_longer_than_the_step_is_followed_by_post() {
 /// The runner's own times, and a Terraform that needs 20 s.
 #[test]
 fn in_full_length_what_takes_longer_than_the_step_is_followed_by_post() {
-    cancelled_and_followed(FULL, Duration::from_secs(7), Over::Local);
+    let took = cancelled_and_followed(FULL, Duration::from_secs(7), Over::Local);
+    println!("measured: released {took:?} after the cancel");
+    assert!(took >= Duration::from_secs(20), "{took:?}: Terraform was not slow enough to show anything");
+}
+
+/// What is on its way to the store when everything is killed: no event tells of it but the first.
+#[test]
+fn who_was_killed_before_it_could_say_that_it_waits_is_taken_out_too() {
+    let stage = Stage::new(Over::Dynamo);
+    let holder = stage.working("holder", &[]);
+    let job = Job::new(&stage, "run", "0");
+    stage.proxy.set_for("PutItem", Fault::Late(Duration::from_secs(30)));
+    let step = job.main();
+    // Its entry is there, and it does not know.
+    wait_for("the entry", || queue(&stage) == 1);
+    let log = std::fs::read_to_string(job.file("events.ndjson")).unwrap();
+    assert!(log.contains("\"run_started\"") && !log.contains("lock_waiting"), "{log}");
+    step.kill();
+    signal(job.supervisor(), libc::SIGKILL);
+    gone(job.supervisor());
+    step.child_is_reaped();
+    stage.proxy.set(Fault::None);
+    job.post().exits(0).says(&["took out what the killed run had left"]);
+    assert_eq!(queue(&stage), 0);
+    let page = job.page("post");
+    for part in [
+        "<h3>💀 tfguard apply: tfguard itself was killed</h3>",
+        "Ended by</th><td>this job, when nothing of the run was alive any more",
+        "<code>stage</code>: taken out by this job",
+    ] {
+        assert!(page.contains(part), "{part}\n{page}");
+    }
+    assert!(!stage.is_free() && is_alive(holder.terraform()));
+    signal(holder.supervisor(), libc::SIGTERM);
+    holder.end();
+    stage.assert_clean();
+}
+
+/// `main` was killed between the start of tfguard and its own note of it.
+#[test]
+fn post_finds_a_run_of_which_main_has_noted_no_number() {
+    let stage = Stage::new(Over::Local);
+    let job = Job::new(&stage, "run", "60");
+    let step = job.working();
+    stage.state.slow_down(Duration::from_secs(1));
+    let note = job.file("run.json");
+    let text = std::fs::read_to_string(&note).unwrap();
+    let mut facts: serde_json::Value = serde_json::from_str(&text).unwrap();
+    (facts["pid"], facts["start"]) = (serde_json::Value::Null, serde_json::Value::Null);
+    std::fs::write(&note, facts.to_string()).unwrap();
+    step.kill();
+    step.child_is_reaped();
+    job.post().exits(0).says(&["following it for up to", "lock stage released"]);
+    assert_eq!(interrupts(&job), 1);
+    stage.state.slow_down(Duration::ZERO);
+    stage.assert_clean();
+}
+
+/// Two steps of one job, in one temporary folder: each `post` knows its own run only.
+#[test]
+fn two_uses_in_one_job_do_not_meet() {
+    let stage = Stage::new(Over::Dynamo);
+    let first = Job::new(&stage, "first", "60");
+    let first_step = first.working();
+    let second = Job::new(&stage, "second", "0").in_the_job_of(&first);
+    let second_step = second.main();
+    second_step.wait_for("waiting for lock stage");
+    second_step.kill();
+    signal(second.supervisor(), libc::SIGKILL);
+    second_step.child_is_reaped();
+    second.post().exits(0).says(&["took out what the killed run had left"]);
+    assert_eq!(queue(&stage), 0);
+    assert!(!stage.is_free() && first_step.lives());
+    assert_eq!(first_step.cancel(FULL), Blow::Interrupt);
+    first_step.end().exits(1);
+    assert_eq!(first.post().exits(0).raw, b"");
+    assert!(first.page("main").contains("cancelled"), "{}", first.page("main"));
+    stage.assert_clean();
 }
 
 #[test]
@@ -149,6 +245,16 @@ fn when_tfguard_is_killed_the_step_waits_for_its_guardian() {
     stage.state.slow_down(Duration::from_secs(1));
     signal(job.supervisor(), libc::SIGKILL);
     step.end().exits(137).says(&["the supervisor of lock stage was killed", "lock stage released"]);
+    let page = job.page("main");
+    for part in [
+        "<h3>💀 tfguard apply: tfguard itself was killed</h3>",
+        "Ended by</th><td>its guardian, see below</td>",
+        "<code>stage</code>, generation ",
+        ": released</td>",
+        "<li>the supervisor of lock stage was killed; its guardian is stopping its command</li>",
+    ] {
+        assert!(page.contains(part), "{part}\n{page}");
+    }
     assert_eq!(interrupts(&job), 1);
     assert_eq!(stage.outcome(), "crashed");
     assert_eq!(job.post().exits(0).raw, b"");
@@ -176,6 +282,7 @@ fn when_everything_is_killed_post_releases_what_is_ours() {
     println!("measured: released {took:?} after everything was killed");
     assert!(took < LEASE / 2, "{took:?}: the lease could have ended by itself");
     assert!(stage.is_free());
+    assert!(job.page("post").contains(": taken out by this job when nothing"), "{}", job.page("post"));
     assert_eq!(stage.outcome(), "forced");
     stage.state.force_unlock();
     stage.assert_clean();

@@ -208,3 +208,82 @@ fn a_program_that_is_not_on_path_is_said() {
     command.env("PATH", here);
     super::job::Step::start(command).end().exits(78).says(&["no tfguard on PATH"]);
 }
+
+/// A cancel has ten seconds, a download may take minutes.
+#[test]
+fn a_cancel_ends_the_download() {
+    let stage = Stage::new(Over::Local);
+    let asked = Arc::new(Mutex::new(0));
+    let counter = Arc::clone(&asked);
+    let silent = Server::start(move |_| {
+        *counter.lock().unwrap() += 1;
+        Reply::Hang
+    });
+    for proxied in [false, true] {
+        let url = if proxied { "http://releases.example" } else { &silent.endpoint() };
+        let job = Job::new(&stage, &format!("run-{proxied}"), "0").with(&[
+            ("version", VERSION),
+            ("download-url", url),
+            ("sha256", &"0".repeat(64)),
+        ]);
+        *asked.lock().unwrap() = 0;
+        let mut command = job.node("main");
+        if proxied {
+            command.env("http_proxy", silent.endpoint());
+        }
+        let step = super::job::Step::start(command);
+        crate::guardian::stage::wait_for("the request", || *asked.lock().unwrap() > 0);
+        assert_eq!(step.cancel(super::job::QUICK), super::job::Blow::Interrupt);
+        step.end().exits(130).says(&["cancelled before anything was run"]);
+        assert_eq!(job.post().exits(0).raw, b"");
+        assert_eq!(job.sweep(), 0);
+        let left: Vec<_> = fs::read_dir(job.path("temp")).unwrap().collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+/// What comes over https may not lead to where somebody could change it. Here loopback stands for https.
+#[test]
+fn a_download_stays_as_safe_as_it_began() {
+    let stage = Stage::new(Over::Local);
+    let releases = Releases::new(&stage, right, 0);
+    let unsafe_host = releases.server.endpoint().replace("127.0.0.1", "127.0.0.2");
+    let leads = Server::start(move |request| {
+        let head = format!(
+            "HTTP/1.1 302 Found\r\nlocation: {unsafe_host}{}\r\ncontent-length: 0\r\n\r\n",
+            request.target()
+        );
+        Reply::Bytes(head.into_bytes())
+    });
+    let job = Job::new(&stage, "run", "0").with(&[("version", VERSION), ("download-url", &leads.endpoint())]);
+    job.run().exits(69);
+    assert!(!stage.path("ready.run").exists());
+}
+
+#[test]
+fn versions_are_named_as_people_name_them() {
+    let stage = Stage::new(Over::Local);
+    let releases = Releases::new(&stage, right, 0);
+    job(&stage, &releases).with(&[("version", &format!("v{VERSION}"))]).run().exits(0);
+    let said = |version: &str| job(&stage, &releases).with(&[("version", version)]).run().exits(64).text();
+    assert!(said("latest").contains("name a release such as 1.2.3"));
+    for wrong in ["1.2", "../../x", "1.2.3/../x", "1.2.3 4"] {
+        assert!(said(wrong).contains("input version is a release"), "{wrong}");
+    }
+    let nowhere = job(&stage, &releases).with(&[("version", "9.9.1"), ("download-url", "not an address")]);
+    nowhere.run().exits(64).says(&["is not https"]);
+}
+
+#[test]
+fn windows_is_refused_in_a_sentence() {
+    let stage = Stage::new(Over::Local);
+    let job = Job::new(&stage, "run", "0");
+    let mut command = job.node("main");
+    command.env(
+        "NODE_OPTIONS",
+        "--import=data:text/javascript,Object.defineProperty(process,'platform',{value:'win32'})",
+    );
+    let ended = super::job::Step::start(command).end().exits(78);
+    assert_eq!(ended.commands, ["::error title=tfguard::tfguard runs on Linux and macOS, not on Windows"]);
+    assert_eq!(job.post().exits(0).raw, b"");
+}

@@ -40,6 +40,7 @@ pub(super) struct Job<'a> {
     stage: &'a Stage,
     name: String,
     folder: PathBuf,
+    temp: PathBuf,
     tracking: String,
     inputs: BTreeMap<String, String>,
     work: String,
@@ -51,7 +52,7 @@ impl<'a> Job<'a> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let folder = stage.path(&format!("job.{name}"));
         fs::create_dir_all(folder.join("temp")).unwrap();
-        for file in ["state", "output", "path", "env"] {
+        for file in ["state", "output", "path", "env", "summary.main", "summary.post"] {
             fs::write(folder.join(file), "").unwrap();
         }
         let declared = recipes::action()["inputs"].as_object().unwrap();
@@ -59,7 +60,15 @@ impl<'a> Job<'a> {
         let inputs = declared.iter().map(|(name, input)| (name.clone(), default(input))).collect();
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let tracking = format!("github_{}-{number}", std::process::id());
-        let mut job = Self { stage, name: name.into(), folder, tracking, inputs, work: work.into() };
+        let mut job = Self {
+            stage,
+            name: name.into(),
+            temp: folder.join("temp"),
+            folder,
+            tracking,
+            inputs,
+            work: work.into(),
+        };
         let terraform = stage.path("terraform").display().to_string();
         let local_dir = stage.path("locks").display().to_string();
         job = job.with(&[
@@ -97,6 +106,13 @@ impl<'a> Job<'a> {
         self
     }
 
+    /// In the same job: one temporary folder, one mark of the runner.
+    pub(super) fn in_the_job_of(mut self, other: &Self) -> Self {
+        self.temp = other.temp.clone();
+        self.tracking = other.tracking.clone();
+        self
+    }
+
     /// Any command instead of Terraform.
     pub(super) fn exec(self, args: &str) -> Self {
         self.with(&[("command", "exec"), ("auto-approve", "false"), ("init", ""), ("args", args)])
@@ -123,7 +139,9 @@ impl<'a> Job<'a> {
             .env("GITHUB_REPOSITORY", "acme/infra")
             .env("GITHUB_RUN_ID", "42")
             .env("GITHUB_WORKSPACE", self.stage.path(""))
-            .env("RUNNER_TEMP", self.path("temp"))
+            // Each step has a page of its own, which is taken when the step ends.
+            .env("GITHUB_STEP_SUMMARY", self.path(&format!("summary.{script}")))
+            .env("RUNNER_TEMP", &self.temp)
             .env("RUNNER_TOOL_CACHE", self.path("tools"))
             .env("RUNNER_TRACKING_ID", &self.tracking)
             // What actions have and steps of a user's own have not.
@@ -180,6 +198,11 @@ impl<'a> Job<'a> {
         pairs(&self.path("output")).remove(name).unwrap_or_default()
     }
 
+    /// The page of `main` or `post`.
+    pub(super) fn page(&self, script: &str) -> String {
+        fs::read_to_string(self.path(&format!("summary.{script}"))).unwrap()
+    }
+
     /// What tfguard and its command have printed.
     pub(super) fn printed(&self) -> Vec<u8> {
         fs::read(self.file("output")).unwrap()
@@ -201,7 +224,8 @@ impl<'a> Job<'a> {
         i32::try_from(facts["pid"].as_i64().unwrap()).unwrap()
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    /// A file in the run's folder.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
         let folder = || pairs(&self.path("state")).remove("run");
         wait_for("the run's folder", || folder().is_some());
         PathBuf::from(folder().unwrap()).join(name)

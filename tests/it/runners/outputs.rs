@@ -18,6 +18,9 @@ fn an_apply_is_shown_whole_and_its_outputs_are_set() {
     let ended = job.run().exits(0).says(&["Apply complete!", "lock stage released"]);
     assert_eq!(ended.shown, job.printed());
     assert_eq!(ended.commands, [""; 0]);
+    assert!(
+        job.page("main").starts_with("<h3>✅ tfguard apply: applied (1 added, 0 changed, 0 destroyed)</h3>")
+    );
     assert_eq!(job.output("exit-code"), "0");
     assert_eq!(job.output("outcome"), "succeeded");
     assert_eq!(job.output("generation"), stage.status()["generation"].to_string());
@@ -29,6 +32,7 @@ fn an_apply_is_shown_whole_and_its_outputs_are_set() {
     assert_eq!(std::fs::read(job.output("output-file")).unwrap(), job.printed());
     // There is nothing left to do, and nothing is done.
     assert_eq!(job.post().exits(0).raw, b"");
+    assert_eq!(job.page("post"), "");
     assert_eq!(job.sweep(), 0);
     stage.assert_clean();
 }
@@ -130,4 +134,78 @@ fn a_log_file_of_ones_own_may_be_older_than_the_run() {
     assert_ne!(job.output("generation"), first);
     assert_eq!(job.output("changes-add"), "0", "counted from Terraform's JSON");
     stage.assert_clean();
+}
+
+/// What somebody writes into a workflow, and what somebody else has written into a variable that it uses.
+#[test]
+fn words_with_blanks_quotes_and_line_ends_stay_what_they_are() {
+    let stage = Stage::new(Over::Local);
+    let folder = stage.path("a folder; $(touch pwned)\n'\"");
+    std::fs::create_dir(&folder).unwrap();
+    let said = Job::new(&stage, "run", "0")
+        .exec("sh -c 'pwd; printf \"<%s>\" \"$@\"' x 'a b' \"c\\\"d\" $HOME * ''\n--lock=x")
+        .with(&[
+            ("working-directory", "a folder; $(touch pwned)\n'\""),
+            ("reason", "$(touch pwned) `x` ::error::y\nz"),
+        ]);
+    let ended =
+        said.run().exits(0).says(&["<a b><c\"d><$HOME><*><><--lock=x>", "a folder; $(touch pwned)\n'\"\n"]);
+    assert_eq!(not_ours(&ended.commands), [""; 0]);
+    assert!(!stage.path("pwned").exists() && !folder.join("pwned").exists());
+    assert!(
+        said.page("main").contains("<code>a folder; $(touch pwned)\\u{a}&apos;&quot;</code>"),
+        "{}",
+        said.page("main")
+    );
+    stage.assert_clean();
+}
+
+/// GITHUB_OUTPUT is a list of names and values: no value may add a name to it.
+#[test]
+fn no_value_sets_another_output() {
+    let stage = Stage::new(Over::Local);
+    let log = "log\noutcome=forged\ngeneration<<x\n7\nx\n";
+    let job = Job::new(&stage, "run", "0").exec("true").with(&[("log-file", log)]);
+    job.run().exits(0);
+    assert_eq!(job.output("outcome"), "succeeded");
+    assert_eq!(job.output("generation"), stage.status()["generation"].to_string());
+    assert_eq!(job.output("log-file"), stage.path(log.trim()).display().to_string());
+}
+
+/// Relative paths begin at the workspace, wherever a composite action or a container has us started.
+#[test]
+fn relative_paths_begin_at_the_workspace() {
+    let stage = Stage::new(Over::Local);
+    std::fs::create_dir_all(stage.path("infra")).unwrap();
+    let job =
+        Job::new(&stage, "run", "0").exec("pwd").with(&[("working-directory", "infra"), ("log-file", "log")]);
+    let mut command = job.node("main");
+    command.current_dir("/");
+    let ended = super::job::Step::start(command).end().exits(0);
+    assert!(ended.text().contains(&format!("{}\n", stage.path("infra").display())), "{}", ended.text());
+    assert!(stage.path("log").exists());
+}
+
+#[test]
+fn what_is_refused_before_the_run_is_shown_too() {
+    let stage = Stage::new(Over::Local);
+    let job = Job::new(&stage, "run", "0").with(&[("on-lease-lost", "perhaps")]);
+    let ended = job.run().exits(64);
+    assert!(ended.commands[0].starts_with("::error title=tfguard::"), "{:?}", ended.commands);
+    assert!(ended.commands[0].contains("on-lease-lost"), "{:?}", ended.commands);
+    let page = job.page("main");
+    assert!(page.starts_with("<h3>⛔ tfguard apply") && page.contains("64: wrong usage"), "{page}");
+    assert_eq!(job.output("exit-code"), "64");
+    assert_eq!(job.post().exits(0).raw, b"");
+}
+
+/// GitHub drops a page that does not fit, and with it those before it.
+#[test]
+fn a_page_that_does_not_fit_any_more_is_left_out() {
+    let stage = Stage::new(Over::Local);
+    let job = Job::new(&stage, "run", "0");
+    let full = "x".repeat(1000 * 1024 - 10);
+    std::fs::write(job.path("summary.main"), &full).unwrap();
+    job.run().exits(0);
+    assert!(job.page("main") == full);
 }

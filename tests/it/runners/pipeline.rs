@@ -13,8 +13,10 @@ use crate::guardian::process::{is_alive, signal, signal_group};
 use crate::guardian::stage::{Over, Stage, wait_for};
 
 /// How long the docker executor waits for one process before it goes on to the next: six tries, a
-/// second apart. Here in a fifth of the time.
-const EACH: Duration = Duration::from_millis(1200);
+/// second apart.
+pub(super) const FULL: Duration = Duration::from_secs(6);
+/// The same in a fifth of the time.
+pub(super) const QUICK: Duration = Duration::from_millis(1200);
 
 /// A job of the template.
 pub(super) struct Job<'a> {
@@ -188,13 +190,13 @@ impl Script {
 
     /// The docker executor: SIGTERM to every process but the container's first, highest number
     /// first, each with some time to end before the next.
-    pub(super) fn cancel_container(&self, job: &Job<'_>) {
+    pub(super) fn cancel_container(&self, job: &Job<'_>, each: Duration) {
         let mut processes = job.processes();
         processes.sort_unstable_by_key(|pid| std::cmp::Reverse(*pid));
         for pid in processes.into_iter().filter(|pid| *pid != self.pid()) {
             signal(pid, libc::SIGTERM);
             let start = Instant::now();
-            while is_alive(pid) && start.elapsed() < EACH {
+            while is_alive(pid) && start.elapsed() < each {
                 std::thread::sleep(Duration::from_millis(10));
             }
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::super::pipeline::Job;
+use super::super::pipeline::{Job, QUICK};
 use super::page::{Page, variables};
 use super::site::{interrupts, is_hurried};
 use crate::guardian::stage::{Over, Stage, wait_for};
@@ -78,7 +78,7 @@ fn a_cancel_by_either_executor_is_one_interrupt() {
         if over == Over::Local {
             script.cancel_group();
         } else {
-            script.cancel_container(&apply);
+            script.cancel_container(&apply, QUICK);
         }
         apply.after();
         let text = script.text();
