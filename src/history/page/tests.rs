@@ -285,8 +285,8 @@ fn bars_lie_where_the_times_are() {
     assert_eq!(span(drawn.rows[0].hold), strings("50%", "50%"));
     assert_eq!(span(drawn.rows[1].wait), strings("0%", "10%"));
     assert_eq!(span(drawn.rows[1].hold), strings("10%", "40%"));
-    assert_eq!(drawn.rows[1].tip, "run 1 of alice: waited 20s, held 1m 20s, succeeded");
-    assert!(drawn.described.contains("Longest wait: 50s, run 2."), "{}", drawn.described);
+    assert_eq!(drawn.rows[1].tip, "run 1 of alice: waited 20 s, held 1 min 20 s, succeeded");
+    assert!(drawn.described.contains("Longest wait: 50 s, run 2."), "{}", drawn.described);
 }
 
 #[test]

@@ -151,7 +151,7 @@ fn beside(left: f64, right: f64, text: String) -> Option<Word> {
     }
 }
 
-/// `run 42 of alice: waited 12s, held 1m 3s, succeeded`.
+/// `run 42 of alice: waited 12 s, held 1 min 3 s, succeeded`.
 fn tip(run: &Run) -> String {
     let number = run.number.map_or_else(|| "a run".to_owned(), |number| format!("run {number}"));
     match run.times {

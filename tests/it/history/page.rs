@@ -367,7 +367,7 @@ fn the_accessibility_tree_names_everything() {
     // The drawing has a name, and in words what it shows.
     let drawing = tree.iter().find(|(role, name, _)| role == "image" && name == "Timeline").unwrap();
     let told = drawing.2["description"]["value"].as_str().unwrap_or_default();
-    assert!(told.contains("Longest wait: 50s, run 2."), "{told}");
+    assert!(told.contains("Longest wait: 50 s, run 2."), "{told}");
     assert!(of("image").iter().all(|name| !name.is_empty()), "{:?}", of("image"));
     assert!(of("image").contains(&"failed") && of("image").contains(&"crashed, lost or removed"));
     for table in ["Waits", "Holds", "Runs"] {
