@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 
+use super::{plant, run};
 use crate::e2e::locks::{Locks, over_both_stores};
 use crate::support::browser::Browser;
 use crate::support::project::Project;
@@ -61,9 +62,6 @@ fn real_runs_become_a_page(locks: &Locks) {
     assert_eq!((counted, browser.value("document.querySelector('.present')")), (json!(5), Value::Null));
 }
 
-/// 2026-11-21 08:00:00 UTC.
-const START: i64 = 1_795_248_000;
-
 /// A page of runs that are made up: where they lie is known.
 struct Stage {
     project: Project,
@@ -84,16 +82,7 @@ impl Stage {
 
     fn with(runs: &[Value]) -> Self {
         let (locks, project) = (Locks::local(), Project::hello());
-        locks.plant(json!({
-            "schema": 1, "stamp": "s", "generation": 9, "runs": runs.len(), "holders": [], "queue": [],
-            "updated_at": "2026-11-21T08:10:00Z", "expires_at": START * 2,
-        }));
-        let Locks::Local(folder) = &locks else { unreachable!() };
-        let history = folder.path().join("locks/history/e2e");
-        std::fs::create_dir_all(&history).unwrap();
-        for run in runs {
-            std::fs::write(history.join(format!("{}.json", run["run"])), run.to_string()).unwrap();
-        }
+        plant(&locks, runs);
         locks.run(&project).args(["history", "--html", "page.html"]).output().exits(0);
         let mut stage = Self { project, browser: Browser::start() };
         stage.open();
@@ -123,21 +112,6 @@ impl Stage {
              head => [head.innerText.replace(/[^A-Za-z]/g, ''), head.getAttribute('aria-sort')])",
         )
     }
-}
-
-fn run(number: u64, [asked, waited, held]: [i64; 3], more: &Value) -> Value {
-    let at = |second: i64| jiff::Timestamp::from_second(START + second).unwrap().to_string();
-    let mut run = json!({
-        "schema": 1, "run": number, "generation": number, "session": format!("s{number}"), "mode": "exclusive",
-        "identity": { "actor": "ann", "host": "ci-7", "url": format!("https://ci.example/{number}") },
-        "asked_at": at(asked), "granted_at": at(asked + waited), "ended_at": at(asked + waited + held),
-        "waited_ms": waited * 1000, "held_ms": held * 1000, "outcome": "released", "told_by": "run",
-        "expires_at": START * 2,
-    });
-    for (name, value) in more.as_object().unwrap() {
-        run[name] = value.clone();
-    }
-    run
 }
 
 #[test]
