@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::args::{Args, Command as RawCommand, Options, Unlock};
 use super::config::{Action, Colour, Config, Format, Log};
 use super::file::{self, File, Names};
+use super::hooks;
 use super::origin::{Given, Origins};
 use super::queries::{Restore, State, StateCommand};
 use super::raise;
@@ -97,6 +98,7 @@ pub fn resolve(args: Args, surroundings: Surroundings<'_>) -> Result<Config, Err
         free_state_lock: free_state_lock(&origins, &options, &file)?,
         ci: ci_wish(&origins, &options, &file, surroundings)?,
         log,
+        hooks: hooks::hooks(&origins, &options, &file, surroundings.cwd, &directory)?,
         reason: reason.map(|given| given.text),
         file: path,
         action,
@@ -210,7 +212,7 @@ fn action(
             Ok(Action::Drift { args: drift.args, init, json: drift.json })
         }
         RawCommand::Exec(run) if run.argv.first().is_none_or(|program| program.is_empty()) => {
-            Err(usage("exec needs a command to run: `tfguard exec -- CMD ARGS`"))
+            Err(usage("exec needs a command to run: tfguard exec -- CMD ARGS"))
         }
         RawCommand::Exec(run) => Ok(Action::Exec { argv: run.argv }),
         RawCommand::Status(status) => {
@@ -256,8 +258,8 @@ fn check_somebody_approves(auto_approve: bool, format: Format, terminal: bool) -
         (false, Format::Text) => return Ok(()),
     };
     Err(usage(format!(
-        "run asks before it applies, and {why}: give --auto-approve (`tfguard run --auto-approve`), or plan and apply \
-         in two steps (`tfguard plan -- -out=FILE`, `tfguard apply -- FILE`)"
+        "run asks before it applies, and {why}: give --auto-approve (tfguard run --auto-approve), or plan and apply \
+         in two steps (tfguard plan -- -out=FILE, tfguard apply -- FILE)"
     )))
 }
 
@@ -283,7 +285,7 @@ fn check_approval(
     let or_plan = if command == Command::Apply { " or a saved plan" } else { "" };
     Err(usage(format!(
         "{name} asks before it changes anything, and with --log-format json nobody can answer: give \
-         -auto-approve{or_plan} (`tfguard {name} --log-format json -- -auto-approve`)"
+         -auto-approve{or_plan} (tfguard {name} --log-format json -- -auto-approve)"
     )))
 }
 
@@ -295,7 +297,7 @@ fn unlock(raw: Unlock, format: Format, reason: Option<&Given>, terminal: bool) -
         return Err(usage("unlock asks before it does anything, and there is no terminal: give --yes"));
     }
     if raw.session.as_deref().is_some_and(|session| session.trim().is_empty()) {
-        return Err(usage("--session needs the id of an entry, as `tfguard status` shows it"));
+        return Err(usage("--session needs the id of an entry, as tfguard status shows it"));
     }
     Ok(Action::Unlock {
         session: raw.session,

@@ -44,9 +44,7 @@ export async function print(chunk) {
 
 /** Says something for people. Never fails: whoever would read it may be gone. */
 export async function say(text) {
-  // The runner finds commands of its older form anywhere in a line.
-  const line = String(text).replaceAll('\n', ' ').replaceAll('##[', '# #[');
-  await print(`tfguard: ${line}\n`).catch(() => {});
+  await print(`tfguard: ${String(text).replaceAll('\n', ' ')}\n`).catch(() => {});
 }
 
 /** Marks the step with a warning. */

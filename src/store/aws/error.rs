@@ -33,10 +33,7 @@ pub(crate) struct Answer<'a> {
 impl Asked {
     /// No answer came within `timeout`.
     pub(crate) fn silent(&self, timeout: Duration) -> StoreError {
-        unavailable(
-            Unavailable::Timeout,
-            format!("{} did not answer within {} s", self.service, timeout.as_secs_f64()),
-        )
+        unavailable(Unavailable::Timeout, format!("{} did not answer within {timeout:?}", self.service))
     }
 
     /// Something else than the service answered, with this HTTP status.

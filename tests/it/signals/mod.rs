@@ -5,7 +5,6 @@
 mod counted;
 mod frozen;
 mod lease;
-mod live;
 mod processes;
 pub(crate) mod puppet;
 mod shells;
