@@ -295,12 +295,12 @@ mod tests {
         assert_eq!(
             text(view(&lock, &rows)),
             "\
-RUN  STARTED               WHO    COMMAND          WAITED  HELD    OUTCOME                  CHANGES   LINK
-9    1970-01-01 00:01:40Z  alice  terraform apply  5s      1m 40s  running                            https://ci/1
-8                                                                  unreadable                         it is not a lock record: alice
-7    1970-01-01 00:01:40Z  alice  terraform apply  5s      1m 12s  forced, by alice         ?         https://ci/1
-6    1970-01-01 00:01:40Z  alice  terraform apply  5s      1m 12s  crashed (1), state kept  ?         https://ci/1
-5    1970-01-01 00:01:40Z  alice  terraform apply  5s      1m 12s  succeeded                +1 ~2 -3  https://ci/1
+RUN  STARTED               WHO    COMMAND          WAITED  HELD        OUTCOME                  CHANGES   LINK
+9    1970-01-01 00:01:40Z  alice  terraform apply  5 s     1 min 40 s  running                            https://ci/1
+8                                                                      unreadable                         it is not a lock record: alice
+7    1970-01-01 00:01:40Z  alice  terraform apply  5 s     1 min 12 s  forced, by alice         ?         https://ci/1
+6    1970-01-01 00:01:40Z  alice  terraform apply  5 s     1 min 12 s  crashed (1), state kept  ?         https://ci/1
+5    1970-01-01 00:01:40Z  alice  terraform apply  5 s     1 min 12 s  succeeded                +1 ~2 -3  https://ci/1
 "
         );
         assert_eq!(text(view(&lock, &[])), "");

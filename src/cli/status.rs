@@ -405,12 +405,12 @@ lock   prod
 store  dynamodb table t in eu-west-1
 state  held (generation 100), needs recovery
 holder alice on ci-7 (https://ci/1), running `terraform apply`
-       active, run 8, since 1970-01-01 00:01:40Z (1m 40s), last sign of life 10s ago (lease 3m)
+       active, run 8, since 1970-01-01 00:01:40Z (1 min 40 s), last sign of life 10 s ago (lease 3 min)
        session alice
-wait 1 alice on ci-7 (https://ci/1), running `terraform apply`, shared, for 1m
+wait 1 alice on ci-7 (https://ci/1), running `terraform apply`, shared, for 1 min
        session alice2
-rescue the state of run 7, 1m ago, was not written and is kept in /x/alice.tfstate: alice on ci-7 (https://ci/1), running `terraform apply`
-last   run 7 crashed with exit code 1 by alice 2m 50s ago (\"alice\"), 2m 50s ago: alice on ci-7 (https://ci/1), running `terraform apply`
+rescue the state of run 7, 1 min ago, was not written and is kept in /x/alice.tfstate: alice on ci-7 (https://ci/1), running `terraform apply`
+last   run 7 crashed with exit code 1 by alice 2 min 50 s ago (\"alice\"), 2 min 50 s ago: alice on ci-7 (https://ci/1), running `terraform apply`
 "
         );
     }
