@@ -13,6 +13,7 @@ pub mod error;
 pub mod escape;
 pub mod guardian;
 pub mod history;
+pub mod hooks;
 pub mod identity;
 pub mod inventory;
 pub mod lease;

@@ -42,6 +42,7 @@ pub fn main() -> u8 {
         Some(argument) if argument == crate::child::sentinel::ARGUMENT => {
             return crate::child::sentinel::main();
         }
+        Some(argument) if argument == crate::hooks::ARGUMENT => return crate::hooks::main(),
         _ => {}
     }
     let argv: Vec<_> = std::env::args_os().collect();

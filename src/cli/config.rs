@@ -8,6 +8,7 @@ use super::since::{Form, Since};
 use super::target::Wish;
 use crate::ci;
 use crate::credentials::Demands;
+use crate::hooks;
 use crate::lease::session::Wait;
 use crate::lease::{Lease, Mode};
 use crate::policy::Role;
@@ -251,6 +252,8 @@ pub struct Config {
     pub ci: ci::Wish,
     /// What becomes of a state lock that a dead Terraform left.
     pub free_state_lock: Policy,
+    /// What is run at events of the locks.
+    pub hooks: Option<hooks::Settings>,
     /// Why the run is made.
     pub reason: Option<String>,
     /// The `tfguard.toml` that took part.

@@ -10,6 +10,7 @@ mod duration;
 mod file;
 mod help;
 pub mod history;
+mod hooks;
 mod manual;
 mod origin;
 pub mod parse;

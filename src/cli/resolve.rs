@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::args::{Args, Command as RawCommand, Options, Unlock};
 use super::config::{Action, Colour, Config, Format, Log};
 use super::file::{self, File, Names};
+use super::hooks;
 use super::origin::{Given, Origins};
 use super::queries::{Restore, State, StateCommand};
 use super::raise;
@@ -98,6 +99,7 @@ pub fn resolve(args: Args, surroundings: Surroundings<'_>) -> Result<Config, Err
         free_state_lock: free_state_lock(&origins, &options, &file)?,
         ci: ci_wish(&origins, &options, &file, surroundings)?,
         log,
+        hooks: hooks::hooks(&origins, &options, &file, surroundings.cwd, &directory)?,
         reason: reason.map(|given| given.text),
         file: path,
         action,
