@@ -42,6 +42,7 @@ pub fn main() -> u8 {
         Some(argument) if argument == crate::child::sentinel::ARGUMENT => {
             return crate::child::sentinel::main();
         }
+        Some(argument) if argument == crate::hooks::ARGUMENT => return crate::hooks::main(),
         _ => {}
     }
     let argv: Vec<_> = std::env::args_os().collect();
@@ -124,8 +125,9 @@ async fn dispatch(config: &Config, arrivals: UnboundedReceiver<Arrival>, reporte
         Action::Status { json, check } => {
             told(operator::status(config, *json, *check).await, config, reporter)
         }
-        Action::History { last, since, json } => {
-            told(past::history(config, *last, *since, *json, reporter).await, config, reporter)
+        Action::History { last, since, form } => {
+            let asked = past::Asked { last: *last, since: *since, form };
+            told(past::history(config, asked, reporter).await, config, reporter)
         }
         Action::Versions { last, json } => {
             told(state::versions(config, *last, *json, reporter).await, config, reporter)

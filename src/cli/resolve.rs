@@ -8,9 +8,11 @@ use std::time::Duration;
 use super::args::{Args, Command as RawCommand, Options, Unlock};
 use super::config::{Action, Colour, Config, Format, Log};
 use super::file::{self, File, Names};
+use super::hooks;
 use super::origin::{Given, Origins};
 use super::queries::{Restore, State, StateCommand};
 use super::raise;
+use super::since::{self, Since};
 use super::target::{StoreChoice, Wish};
 use crate::ci;
 use crate::credentials::Demands;
@@ -97,6 +99,7 @@ pub fn resolve(args: Args, surroundings: Surroundings<'_>) -> Result<Config, Err
         free_state_lock: free_state_lock(&origins, &options, &file)?,
         ci: ci_wish(&origins, &options, &file, surroundings)?,
         log,
+        hooks: hooks::hooks(&origins, &options, &file, surroundings.cwd, &directory)?,
         reason: reason.map(|given| given.text),
         file: path,
         action,
@@ -217,12 +220,12 @@ fn action(
             Ok(Action::Status { json: status.json || log.format == Format::Json, check: status.check })
         }
         RawCommand::History(raw) => {
-            let since = origins.duration(raw.since, "--since", "", None)?;
-            Ok(Action::History {
-                last: raw.last,
-                since: since.map(|(since, _)| since),
-                json: raw.json || log.format == Format::Json,
-            })
+            let form = since::form(&raw, log.format, surroundings.cwd)?;
+            let since = match origins.pick(raw.since, "--since", None, None)? {
+                Some(given) => Some(Since::parse(&given.text).map_err(|why| given.wrong(&why))?),
+                None => None,
+            };
+            Ok(Action::History { last: raw.last, since, form })
         }
         RawCommand::State(State { command: StateCommand::Versions(raw), .. }) => {
             Ok(Action::Versions { last: raw.last, json: raw.json || log.format == Format::Json })

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 
 use super::source::{Source, Sources};
 use crate::escape;
+use crate::history::words::outcome;
 use crate::lease::{
-    Activity, Applied, Holder, Identity, Intervention, Last, LockName, Mode, Outcome, Phase, Record,
-    RecordError, Rescued,
+    Activity, Applied, Holder, Identity, Intervention, Last, LockName, Mode, Phase, Record, RecordError,
+    Rescued,
 };
 use crate::report::{human, json as ndjson};
 
@@ -158,15 +159,6 @@ fn last_text(last: &Last, now: Timestamp) -> String {
 
 fn intervention(by: &Intervention, now: Timestamp) -> String {
     format!("{} {} ago (\"{}\")", escape::field(&by.by), human::since(by.at, now), escape::field(&by.reason))
-}
-
-pub(super) fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Released => "released",
-        Outcome::Crashed => "crashed",
-        Outcome::Expired => "expired",
-        Outcome::Forced => "forced",
-    }
 }
 
 /// Several for people, one after the other.
@@ -338,6 +330,7 @@ pub(super) fn identity_json(identity: &Identity) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lease::Outcome;
     use crate::lease::Waiter;
     use crate::report::testing::{alice, at, last, mallory, prod};
 

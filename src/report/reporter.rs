@@ -43,7 +43,7 @@ pub struct Reporter {
     stream: Way,
     file: Option<Way>,
     now: fn() -> Timestamp,
-    listener: Option<Arc<dyn Listener>>,
+    listeners: Vec<Arc<dyn Listener>>,
 }
 
 /// Somebody who wants to know of every event, whatever is shown.
@@ -89,7 +89,7 @@ impl Reporter {
             }
             None => None,
         };
-        Ok(Self { stream, file, now, listener: None })
+        Ok(Self { stream, file, now, listeners: Vec::new() })
     }
 
     /// The reporter of a guardian, which writes where its supervisor wrote. What cannot be opened
@@ -106,10 +106,12 @@ impl Reporter {
         Self::start(destination, Level::Info, file, now).ok()
     }
 
-    /// The same, with somebody who is told of every event.
+    /// The same, with somebody more who is told of every event.
     #[must_use]
     pub fn heard_by(&self, listener: Arc<dyn Listener>) -> Self {
-        Self { listener: Some(listener), ..self.clone() }
+        let mut same = self.clone();
+        same.listeners.push(listener);
+        same
     }
 
     /// Writes `bytes` to `out`, after everything said so far and before what is said later.
@@ -121,11 +123,10 @@ impl Reporter {
     /// Says something. Never blocks and never fails.
     pub fn emit(&self, event: Event) {
         let level = event.level();
-        if let Some(listener) = &self.listener {
-            listener.hear(&event, (self.now)());
-        }
+        let at = (self.now)();
+        self.listeners.iter().for_each(|listener| listener.hear(&event, at));
         if self.wants(level) {
-            let (event, at) = (Arc::new(event), (self.now)());
+            let event = Arc::new(event);
             for way in self.ways().filter(|way| level >= way.level) {
                 // The thread ends with the last sender only.
                 let _ = way.messages.send(Message::Event(Arc::clone(&event), at));

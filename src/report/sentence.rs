@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::event::{Ended, Event, Party, SignalAction};
+use super::event::{Ended, Event, HookEnd, HookReport, Party, SignalAction};
 use super::human;
 use super::wrap::whole;
 use crate::escape;
@@ -88,6 +88,7 @@ pub(super) fn of(event: &Event, now: Timestamp) -> Vec<String> {
             rescued(locks, path, trouble.as_deref(), command, *fleeting)
         }
         Event::Document { name, .. } => one(format!("here is {name}")),
+        Event::HookFinished(report) => hook_finished(report),
         Event::Diagnostic { summary, detail, .. } => {
             let lines = summary.lines().chain(detail.iter().flat_map(|detail| detail.lines()));
             lines.map(|line| escape::line(line).into_owned()).collect()
@@ -107,6 +108,25 @@ pub(super) fn of(event: &Event, now: Timestamp) -> Vec<String> {
             one(format!("{words}: exit code {exit_code}, waited {}{held}", human::duration(*waited)))
         }
     }
+}
+
+fn hook_finished(report: &HookReport) -> Vec<String> {
+    let (hook, took) = (report.hook.as_str(), human::duration(report.took));
+    let how = match &report.end {
+        HookEnd::Code(0) => format!("is done after {took}"),
+        HookEnd::Code(code) => format!("failed after {took} (exit code {code})"),
+        HookEnd::Signal(number) => format!("was ended by {} after {took}", human::signal(*number)),
+        HookEnd::TimedOut => format!("was killed after {took}: it took too long (--hook-timeout)"),
+        HookEnd::Stopped => format!("was killed after {took}: the run is over"),
+        HookEnd::NotStarted(why) => format!("could not be started: {}", escape::line(why)),
+        HookEnd::NotRun => "was not run: the run was over before".to_owned(),
+    };
+    let mut sentences = vec![format!("hook {hook} ({}) {how}", escape::field(&report.program))];
+    if report.omitted > 0 {
+        sentences.push(format!("hook {hook}: … {} bytes before", report.omitted));
+    }
+    sentences.extend(report.output.iter().map(|line| format!("hook {hook}: {}", escape::line(line))));
+    sentences
 }
 
 fn expiring(credentials: &str, expires: Timestamp, stop: Option<Timestamp>, now: Timestamp) -> Vec<String> {

@@ -5,7 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Look;
-use super::event::{Ended, Event, Level, Party, PhaseResult, RunOutcome, RunPhase, Served, SignalAction};
+use super::event::{
+    Ended, Event, Hook, HookEnd, HookReport, Level, Party, PhaseResult, RunOutcome, RunPhase, Served,
+    SignalAction,
+};
 use crate::history::{Estimate, Span};
 use crate::lease::{Activity, Counts, Identity, Intervention, Last, LockName, Mode, Outcome, Phase};
 use crate::terraform::drift::{Action, Change, Drift, Drifted, Shown};
@@ -51,7 +54,7 @@ macro_rules! variants {
 variants! {
     RunStarted LockWaiting LockAcquired PreviousRun LockRenewed LockAtRisk LockLost LockReleased ChildStarted
     ChildExited CredentialsExpiring Signal StateRescued StateLockFreed Document PhaseBegan PhaseEnded Drift
-    Diagnostic RunSummary
+    HookFinished Diagnostic RunSummary
 }
 
 #[test]
@@ -223,6 +226,15 @@ pub(crate) fn every_event() -> Vec<Event> {
             took: seconds(3),
         },
         Event::Drift { drift: None },
+        Event::HookFinished(HookReport {
+            hook: Hook::Released,
+            lock: lock(),
+            program: "/srv/notify.sh".into(),
+            end: HookEnd::Code(22),
+            took: seconds(1),
+            output: vec!["curl: (22) The requested URL returned error: 404".into()],
+            omitted: 512,
+        }),
     ]
 }
 
@@ -261,6 +273,15 @@ pub(crate) fn hostile() -> Vec<Event> {
         Event::CredentialsExpiring { credentials: text.clone(), expires: at(9999), stop: None },
         Event::CredentialsExpiring { credentials: text.clone(), expires: at(0), stop: None },
         Event::Document { name: "backend.tf", content: text.clone() },
+        Event::HookFinished(HookReport {
+            hook: Hook::Waiting,
+            lock: prod(),
+            program: text.clone(),
+            end: HookEnd::NotStarted(text.clone()),
+            took: Duration::ZERO,
+            output: vec![text.clone()],
+            omitted: 0,
+        }),
         Event::Diagnostic { level: Level::Info, summary: text.clone(), detail: Some(text) },
     ];
     for outcome in [Outcome::Released, Outcome::Crashed, Outcome::Expired, Outcome::Forced] {
