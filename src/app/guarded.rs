@@ -13,6 +13,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::credentials::{Demands, Outlook};
 use crate::error::Error;
 use crate::guardian::{Setting, Token};
+use crate::hooks::Hooks;
 use crate::lease::transition::Candidate;
 use crate::report::event::{Event, Level, Served};
 use crate::report::{Outlet, Reporter, SharedWriter};
@@ -30,19 +31,25 @@ pub(super) async fn run(config: &Config, arrivals: UnboundedReceiver<Arrival>, r
     let desk = ci::desk(config);
     let outlet = outlet.beside(desk.clone());
     let reporter = &desk.as_ref().map_or_else(|| reporter.clone(), |desk| desk.hears(reporter));
-    let (mut locks, mut session) = (Vec::new(), None);
+    let (mut locks, mut session, mut hooks) = (Vec::new(), None, None);
     let mut report = match plan(config, reporter, started, &mut locks).await {
-        Ok(plan) => {
+        Ok(mut plan) => {
             session = Some(plan.candidate.session.clone());
             reporter.emit(begins(&plan));
             reporter.record(super::FLUSH);
+            hooks = start_hooks(config, &plan.candidate.session, reporter);
+            plan.keeper = hooks.as_ref().map(Hooks::keeper);
+            let reporter = &hooks.as_ref().map_or_else(|| reporter.clone(), |hooks| hooks.hears(reporter));
             supervise(&plan, arrivals, SystemClock, reporter, &outlet).await
         }
         Err(error) => Report::failed(error, SystemClock.mono().since(started.mono)),
     };
-    if let Err(error) = &report.result {
-        reporter.emit(Event::failure(error));
+    match &report.result {
+        // The signal has been told already, with what follows from it.
+        Ok(_) | Err(Error::Cancelled { .. }) => {}
+        Err(error) => reporter.emit(Event::failure(error)),
     }
+    let stopped_since = finish(hooks, &mut report.arrivals).await;
     let exit_code = report.exit_code();
     let (changes, answer) = match report.result {
         Ok(ref mut verdict) => (verdict.counts, std::mem::take(&mut verdict.answer)),
@@ -58,7 +65,7 @@ pub(super) async fn run(config: &Config, arrivals: UnboundedReceiver<Arrival>, r
         changes,
     });
     ci::write_down(config, desk.as_ref(), changes, exit_code, reporter);
-    if let (Some(mut pumps), Some(mut arrivals)) = (report.pumps, report.arrivals) {
+    if let (Some(mut pumps), Some(mut arrivals), false) = (report.pumps, report.arrivals, stopped_since) {
         let written = tokio::task::spawn_blocking(move || {
             // A reader that has gone wants no answer.
             let _ = SharedWriter::stdout().write(&answer);
@@ -83,6 +90,31 @@ fn begins(plan: &Plan) -> Event {
         locks: plan.names().cloned().collect(),
         command: plan.candidate.identity.command.clone().unwrap_or_default(),
     }
+}
+
+/// What the user wants to be run at events of the locks; a run goes without it where it cannot be had.
+fn start_hooks(config: &Config, session: &str, reporter: &Reporter) -> Option<Hooks> {
+    let settings = config.hooks.clone()?;
+    Hooks::start(settings, session, reporter)
+        .inspect_err(|error| {
+            let text = format!("the hooks cannot be run: {error}");
+            reporter.emit(Event::say(Level::Warn, text));
+        })
+        .ok()
+}
+
+/// Lets the last hooks come to their end, which is bounded; a signal ends them at once. Whether one has.
+async fn finish(hooks: Option<Hooks>, arrivals: &mut Option<UnboundedReceiver<Arrival>>) -> bool {
+    let (Some(hooks), mut was_stopped) = (hooks, false) else { return false };
+    let signal = async {
+        match arrivals {
+            Some(arrivals) => stopped(arrivals).await,
+            None => std::future::pending().await,
+        }
+        was_stopped = true;
+    };
+    hooks.finish(signal).await;
+    was_stopped
 }
 
 /// Completes when we are asked to stop.
@@ -144,6 +176,7 @@ async fn plan(
         on_lease_lost: config.on_lease_lost,
         json: config.log.format == Format::Json,
         log_file: config.log.file.clone(),
+        hooks: config.hooks.clone(),
     };
     Ok(Plan {
         needs,
@@ -162,6 +195,7 @@ async fn plan(
         seed: crate::session::seed(),
         state,
         guardian: Some(guardian),
+        keeper: None,
         token,
     })
 }

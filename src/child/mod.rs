@@ -43,7 +43,8 @@ pub use rustix::process::Pid;
 pub use sentinel::Sentinel;
 pub use signals::{Arrival, Arrived, HoldTheLine, Origin, Signals};
 pub use spawn::{
-    Spec, Stderr, Stdin, Stdout, Target, become_subreaper, same_open_file, spawn, start_session,
+    Spec, Stderr, Stdin, Stdout, Target, become_subreaper, keep_descriptors, same_open_file, spawn,
+    start_session,
 };
 pub use tally::Tally;
 pub use terminal::{Hangup, Terminal};

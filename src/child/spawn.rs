@@ -34,6 +34,8 @@ pub struct Spec {
     pub stderr: Stderr,
     /// Who gets the interrupt.
     pub target: Target,
+    /// It is killed when the thread dies that started it (Linux).
+    pub leashed: bool,
 }
 
 /// A child's standard input.
@@ -115,7 +117,7 @@ pub fn spawn(spec: &Spec, terminal: Option<&mut Terminal>) -> io::Result<Running
         command.stderr(writer);
         stderr = Some(reader);
     }
-    system::prepare(&mut command, terminal.as_deref().map(Terminal::raw_fd));
+    system::prepare(&mut command, terminal.as_deref().map(Terminal::raw_fd), spec.leashed);
 
     let Some(terminal) = terminal else {
         return start(&mut command, spec).map(|pid| Running::new(pid, spec.target, stdout, stderr));
@@ -166,6 +168,12 @@ fn is_path(program: &Path) -> bool {
 /// Makes `command` start in a session of its own, deaf to SIGHUP, SIGINT, SIGQUIT and SIGTERM.
 pub fn start_session(command: &mut Command) {
     system::detach(command);
+}
+
+/// Keeps every descriptor that we have inherited from the children that we start, but for the three
+/// standard streams (Linux).
+pub fn keep_descriptors() {
+    system::keep_descriptors();
 }
 
 /// Whether two descriptors lead to the same open file, terminal or pipe: our stdout and stderr

@@ -156,7 +156,9 @@ const IGNORED: [libc::c_int; 2] = [libc::SIGHUP, libc::SIGTSTP];
 /// Puts the child's signals in order before it runs and, given the terminal's descriptor, makes
 /// the child's group its foreground group. `spawn` of the standard library returns after the
 /// `exec`, so that the terminal is the child's by then. The descriptor must stay open until that.
-pub(super) fn prepare(command: &mut Command, terminal: Option<RawFd>) {
+///
+/// `leashed`: on Linux, the child is killed when the thread dies that starts it.
+pub(super) fn prepare(command: &mut Command, terminal: Option<RawFd>, leashed: bool) {
     let empty = set_of(&[]);
     let in_child = move || {
         // Before the terminal is taken: our handlers are still in place here, and would swallow a
@@ -175,11 +177,29 @@ pub(super) fn prepare(command: &mut Command, terminal: Option<RawFd>) {
             check(unsafe { libc::tcsetpgrp(fd, libc::getpid()) })?;
             set_handler(libc::SIGTTOU, libc::SIG_DFL)?;
         }
+        #[cfg(target_os = "linux")]
+        if leashed {
+            rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+        }
         change_mask(libc::SIG_SETMASK, &empty).map(drop)
     };
-    // SAFETY: the closure calls only async-signal-safe functions (sigaction, tcsetpgrp, getpid,
+    #[cfg(not(target_os = "linux"))]
+    let _ = leashed;
+    // SAFETY: the closure calls only async-signal-safe functions (sigaction, tcsetpgrp, getpid, prctl,
     // pthread_sigmask), allocates nothing (an io::Error of an errno does not) and takes no lock.
     unsafe { command.pre_exec(in_child) };
+}
+
+/// Keeps every descriptor above the three standard streams from the children that we start, also those
+/// that we have inherited from somebody who did not. Where the system cannot do that it is done without.
+pub(super) fn keep_descriptors() {
+    #[cfg(target_os = "linux")]
+    {
+        let flags = libc::CLOSE_RANGE_CLOEXEC as libc::c_int;
+        // SAFETY: nothing is closed and no pointer is taken: the flag of descriptors is set, of those
+        // that there are.
+        unsafe { libc::close_range(3, libc::c_uint::MAX, flags) };
+    }
 }
 
 /// Signals that ask a program to end. Some CI runners send them to every process that they find.

@@ -4,9 +4,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::since::{Form, Since};
 use super::target::Wish;
 use crate::ci;
 use crate::credentials::Demands;
+use crate::hooks;
 use crate::lease::session::Wait;
 use crate::lease::{Lease, Mode};
 use crate::policy::Role;
@@ -59,10 +61,10 @@ pub enum Action {
     History {
         /// How many; `None`: as many as there are within `since`.
         last: Option<u64>,
-        /// Only those that ended within this time.
-        since: Option<Duration>,
-        /// As one JSON document.
-        json: bool,
+        /// Only those that ended after this.
+        since: Option<Since>,
+        /// In which form.
+        form: Form,
     },
     /// List the versions of the state.
     Versions {
@@ -269,6 +271,8 @@ pub struct Config {
     pub ci: ci::Wish,
     /// What becomes of a state lock that a dead Terraform left.
     pub free_state_lock: Policy,
+    /// What is run at events of the locks.
+    pub hooks: Option<hooks::Settings>,
     /// Why the run is made.
     pub reason: Option<String>,
     /// The `tfguard.toml` that took part.

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::hooks::anchored;
 use crate::error::Error;
 use crate::escape;
+use crate::report::event::Hook;
 
 /// Its name.
 const NAME: &str = "tfguard.toml";
@@ -41,6 +43,67 @@ pub(super) struct File {
     pub(super) ci: Option<String>,
     pub(super) ci_report: Option<PathBuf>,
     pub(super) color: Option<String>,
+    pub(super) hooks: Option<Hooks>,
+}
+
+/// The commands that are told of what happens to the lock.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Hooks {
+    waiting: Option<Words>,
+    acquired: Option<Words>,
+    at_risk: Option<Words>,
+    lost: Option<Words>,
+    released: Option<Words>,
+    pub(super) timeout: Option<Time>,
+}
+
+impl Hooks {
+    pub(super) fn get(&self, hook: Hook) -> Option<&Words> {
+        match hook {
+            Hook::Waiting => &self.waiting,
+            Hook::Acquired => &self.acquired,
+            Hook::AtRisk => &self.at_risk,
+            Hook::Lost => &self.lost,
+            Hook::Released => &self.released,
+        }
+        .as_ref()
+    }
+
+    fn all(&mut self) -> impl Iterator<Item = &mut Words> {
+        [&mut self.waiting, &mut self.acquired, &mut self.at_risk, &mut self.lost, &mut self.released]
+            .into_iter()
+            .flatten()
+    }
+}
+
+/// A command, word by word.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Words(#[serde(deserialize_with = "words")] pub(super) Vec<String>);
+
+fn words<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(
+        untagged,
+        expecting = "a hook is a list of words: the program and its arguments, such as [\"./notify.sh\"] or \
+                     [\"sh\", \"-c\", \"…\"]"
+    )]
+    enum Given {
+        Words(Vec<String>),
+    }
+    Given::deserialize(deserializer).map(|Given::Words(words)| words)
+}
+
+impl File {
+    /// A hook's program with a folder in its name is looked for from the file's own folder.
+    pub(super) fn anchor_hooks(&mut self, folder: &Path) {
+        for Words(words) in self.hooks.iter_mut().flat_map(Hooks::all) {
+            if let Some(program) = words.first_mut() {
+                *program = anchored(program, folder);
+            }
+        }
+    }
 }
 
 /// One lock, or several.
@@ -102,13 +165,14 @@ pub(super) fn find(directory: &Path) -> Result<Option<(PathBuf, File)>, Error> {
     for relative in [&mut file.local_dir, &mut file.log_file, &mut file.ci_report, &mut file.rescue_dir] {
         *relative = relative.take().map(|path| folder.join(path));
     }
+    file.anchor_hooks(folder);
     // A bare name is looked for on PATH.
     file.terraform_bin =
         file.terraform_bin.map(|bin| if bin.components().count() > 1 { folder.join(bin) } else { bin });
     Ok(Some((path, file)))
 }
 
-fn read(text: &str) -> Result<File, String> {
+pub(super) fn read(text: &str) -> Result<File, String> {
     toml::from_str(text).map_err(|error| {
         let line =
             error.span().map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);

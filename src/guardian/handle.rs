@@ -12,6 +12,7 @@ use super::process::ARGUMENT;
 use super::token::Token;
 use super::wire::{self, Begin, Charge, Message};
 use crate::child::{Pid, start_session};
+use crate::hooks;
 use crate::lease::Tenure;
 use crate::report::Stream;
 use crate::rescue::Watch;
@@ -49,6 +50,8 @@ pub struct Setting {
     pub json: bool,
     /// Report into this file too.
     pub log_file: Option<PathBuf>,
+    /// What the user wants to be run at events of the locks.
+    pub hooks: Option<hooks::Settings>,
 }
 
 /// What [`Guardian::look_after`] found and did.
@@ -249,6 +252,7 @@ impl Guardian {
             on_lease_lost: self.setting.on_lease_lost,
             json: self.setting.json,
             log_file: self.setting.log_file.clone(),
+            hooks: self.setting.hooks.clone(),
         });
         wire::send(socket, &begin, &[self.token.as_fd()])?;
         if let Some(watch) = &self.rescue {

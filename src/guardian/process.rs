@@ -310,6 +310,7 @@ mod tests {
             on_lease_lost: OnLeaseLost::Stop,
             json: false,
             log_file: None,
+            hooks: None,
         });
         wire::send(ours.as_fd(), &begin, &[token.as_fd()]).unwrap();
         let pid = i32::try_from(child.id()).unwrap();

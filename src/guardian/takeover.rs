@@ -6,8 +6,9 @@ use super::keep::Keep;
 use super::process::Post;
 use super::ward::Ward;
 use crate::clock::{Clock, SystemClock};
+use crate::hooks::Hooks;
 use crate::lease::transition::Ending;
-use crate::lease::{Deadlines, Outcome};
+use crate::lease::{Deadlines, LockName, Outcome};
 use crate::report::Reporter;
 use crate::report::event::{Event, Level};
 use crate::supervisor::custody::state_rescued;
@@ -25,12 +26,20 @@ const FLUSH: Duration = Duration::from_secs(3);
 
 /// Takes over. Returns the exit code, which nobody reads.
 pub(super) fn run(mut post: Post) -> u8 {
-    let scratch = post.scratch.take();
+    let mut scratch = post.scratch.take();
     let Some(reporter) = post.speak().cloned() else { return crate::error::exit::SOFTWARE };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime {
         Ok(runtime) => {
-            runtime.block_on(attend(post, &reporter));
+            let hooks = start_hooks(&post, &reporter);
+            let told = hooks.as_ref().map_or_else(|| reporter.clone(), |hooks| hooks.hears(&reporter));
+            runtime.block_on(attend(post, &told));
+            // Whoever read the plan in it is dead.
+            scratch.take().iter().for_each(|folder| scratch::remove(folder));
+            if let Some(hooks) = hooks {
+                // No signal reaches us.
+                runtime.block_on(hooks.finish(std::future::pending()));
+            }
             runtime.shutdown_background();
         }
         Err(error) => {
@@ -38,12 +47,21 @@ pub(super) fn run(mut post: Post) -> u8 {
             reporter.emit(Event::say(Level::Error, text));
         }
     }
-    if let Some(folder) = scratch {
-        // Whoever read the plan in it is dead.
-        scratch::remove(&folder);
-    }
+    scratch.iter().for_each(|folder| scratch::remove(folder));
     reporter.flush(FLUSH);
     0
+}
+
+/// Hooks of our own: the supervisor's have ended with it. Without them the rest goes on.
+fn start_hooks(post: &Post, reporter: &Reporter) -> Option<Hooks> {
+    let settings = post.begin.hooks.clone()?;
+    let hooks = Hooks::start(settings, &post.begin.session, reporter).ok()?;
+    for charge in post.charges.iter().flatten() {
+        if let Ok(lock) = LockName::new(charge.lock.clone()) {
+            hooks.knows(lock, charge.tenure.own.generation);
+        }
+    }
+    Some(hooks)
 }
 
 async fn attend(mut post: Post, reporter: &Reporter) {

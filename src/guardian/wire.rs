@@ -13,6 +13,7 @@ use rustix::net::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::hooks;
 use crate::lease::Tenure;
 use crate::report::Stream;
 use crate::rescue::{self, Watch};
@@ -85,6 +86,7 @@ pub(super) struct Begin {
     pub(super) on_lease_lost: OnLeaseLost,
     pub(super) json: bool,
     pub(super) log_file: Option<std::path::PathBuf>,
+    pub(super) hooks: Option<hooks::Settings>,
 }
 
 /// Sends one message. Never blocks: a guardian that does not read is as good as dead.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::history::Estimate;
@@ -191,6 +191,75 @@ impl RunOutcome {
     }
 }
 
+/// A kind of hook: what it is run for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Hook {
+    /// The run waits for a lock, or its place or a holder has changed.
+    Waiting,
+    /// A lock is the run's.
+    Acquired,
+    /// No heartbeat of a lock has reached the store for a while.
+    AtRisk,
+    /// A lock was lost.
+    Lost,
+    /// A lock is free of the run.
+    Released,
+}
+
+impl Hook {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Waiting, Self::Acquired, Self::AtRisk, Self::Lost, Self::Released];
+
+    /// Its name in options, in `tfguard.toml`, in events and in `TFGUARD_HOOK`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Acquired => "acquired",
+            Self::AtRisk => "at-risk",
+            Self::Lost => "lost",
+            Self::Released => "released",
+        }
+    }
+}
+
+/// How a hook ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HookEnd {
+    /// It exited with this code.
+    Code(i32),
+    /// A signal of this number ended it, and it was not ours.
+    Signal(i32),
+    /// It took too long and was killed.
+    TimedOut,
+    /// It was killed since the run was over.
+    Stopped,
+    /// It could not be started: why, in words.
+    NotStarted(String),
+    /// The run was over before its turn came.
+    NotRun,
+}
+
+/// A hook that is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookReport {
+    /// Which.
+    pub hook: Hook,
+    /// The lock that it was about.
+    pub lock: LockName,
+    /// Its program. Its arguments may hold secrets.
+    pub program: String,
+    /// How it ended.
+    pub end: HookEnd,
+    /// How long it took.
+    pub took: Duration,
+    /// The last lines that it printed, escaped.
+    pub output: Vec<String>,
+    /// Bytes that it printed before these.
+    pub omitted: u64,
+}
+
 /// Everything that tfguard says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -363,6 +432,8 @@ pub enum Event {
         /// All of it.
         drift: Option<Drift>,
     },
+    /// A hook is over.
+    HookFinished(HookReport),
     /// Anything else, as one sentence.
     Diagnostic {
         /// How much it matters.
@@ -414,6 +485,7 @@ impl Event {
             | Self::PreviousRun { .. }
             | Self::CredentialsExpiring { .. }
             | Self::StateLockFreed { .. } => Level::Warn,
+            Self::HookFinished(report) if report.end != HookEnd::Code(0) => Level::Warn,
             Self::LockLost { .. } | Self::StateRescued { .. } => Level::Error,
             Self::Diagnostic { level, .. } => *level,
             _ => Level::Info,
@@ -430,6 +502,7 @@ impl Event {
                 Self::RunStarted { .. }
                     | Self::LockWaiting { news: false, .. }
                     | Self::ChildStarted { .. }
+                    | Self::HookFinished(HookReport { end: HookEnd::Code(0), .. })
                     | Self::PhaseBegan { .. }
                     | Self::PhaseEnded { .. }
                     | Self::Drift { .. }
@@ -457,6 +530,7 @@ impl Event {
             Self::Document { .. } => "document",
             Self::PhaseBegan { .. } | Self::PhaseEnded { .. } => "phase",
             Self::Drift { .. } => "drift",
+            Self::HookFinished(_) => "hook_finished",
             Self::RunSummary { .. } => "run_summary",
         }
     }

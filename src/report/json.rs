@@ -7,8 +7,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
-use super::event::{self, Ended, Event, Level, Party};
-use super::line::{Body, Holder, HolderPhase, Line, Module, PhaseEnd, PhaseState, Said, Served, Severity};
+use super::event::{self, Ended, Event, HookEnd, HookReport, Level, Party};
+use super::line::{
+    Body, Holder, HolderPhase, HookResult, Line, Module, PhaseEnd, PhaseState, Said, Served, Severity,
+};
 use super::parts::{Stamp, Wait, field, millis};
 use super::{human, text};
 use crate::escape;
@@ -116,6 +118,7 @@ fn body(event: &Event, at: Timestamp) -> Body<'_> {
             Body::Phase { name: *phase, state: PhaseState::Ended, end: Some(end) }
         }
         Event::Drift { drift } => Body::Drift(super::drift::Fields::new(drift.as_ref())),
+        Event::HookFinished(report) => hook_finished(report),
         Event::RunSummary { session, locks, outcome, exit_code, waited, held, changes } => Body::RunSummary {
             session: session.as_deref(),
             lock: joined(locks.iter().map(|served| &served.lock)),
@@ -130,6 +133,30 @@ fn body(event: &Event, at: Timestamp) -> Body<'_> {
             held_ms: held.map(millis),
             changes: *changes,
         },
+    }
+}
+
+fn hook_finished(report: &HookReport) -> Body<'_> {
+    let (result, code, signal, error) = match &report.end {
+        HookEnd::Code(0) => (HookResult::Succeeded, Some(0), None, None),
+        HookEnd::Code(code) => (HookResult::Failed, Some(*code), None, None),
+        HookEnd::Signal(number) => (HookResult::Failed, None, Some(*number), None),
+        HookEnd::TimedOut => (HookResult::TimedOut, None, None, None),
+        HookEnd::Stopped => (HookResult::Stopped, None, None, None),
+        HookEnd::NotStarted(why) => (HookResult::NotStarted, None, None, Some(escape::line(why))),
+        HookEnd::NotRun => (HookResult::NotRun, None, None, None),
+    };
+    Body::HookFinished {
+        hook: report.hook,
+        lock: &report.lock,
+        program: escape::line(&report.program),
+        result,
+        code,
+        signal,
+        error,
+        took_ms: millis(report.took),
+        output: &report.output,
+        omitted_bytes: report.omitted,
     }
 }
 

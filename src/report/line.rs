@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use super::drift;
-use super::event::{Level, PhaseResult, RunOutcome, RunPhase, SignalAction};
+use super::event::{Hook, Level, PhaseResult, RunOutcome, RunPhase, SignalAction};
 use super::output::Stream;
 use super::parts::{Stamp, Wait};
 use crate::lease::{Counts, LockName, Mode};
@@ -217,6 +217,29 @@ pub enum Body<'a> {
     },
     /// What `tfguard drift` found.
     Drift(drift::Fields<'a>),
+    /// A hook is over (see [hooks.md](hooks.md)). A warning, unless it succeeded.
+    HookFinished {
+        /// What it was run for.
+        hook: Hook,
+        /// The lock that it was about.
+        lock: &'a LockName,
+        /// Its program; its arguments may hold secrets and are not shown.
+        program: Cow<'a, str>,
+        /// How it ended.
+        result: HookResult,
+        /// Its exit code, where it exited.
+        code: Option<i32>,
+        /// Number of the signal that ended it, where that was not tfguard's.
+        signal: Option<i32>,
+        /// Why it could not be started.
+        error: Option<Cow<'a, str>>,
+        /// How long it took, in milliseconds.
+        took_ms: u64,
+        /// The last lines that it printed on either stream, at most 20.
+        output: &'a [String],
+        /// Number of bytes that it printed before these.
+        omitted_bytes: u64,
+    },
     /// Anything else worth saying. The same object as in Terraform's own diagnostics.
     Diagnostic {
         /// What it is.
@@ -303,6 +326,25 @@ pub struct PhaseEnd {
     pub code: Option<u8>,
     /// How long it took, in milliseconds; only when it is over.
     pub took_ms: u64,
+}
+
+/// How a hook ended.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum HookResult {
+    /// It exited with 0.
+    Succeeded,
+    /// It exited with another code, or a signal ended it.
+    Failed,
+    /// It took too long and was killed.
+    TimedOut,
+    /// It was killed since the run was over.
+    Stopped,
+    /// It could not be started.
+    NotStarted,
+    /// The run was over before its turn came.
+    NotRun,
 }
 
 /// Something worth saying.

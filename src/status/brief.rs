@@ -263,7 +263,7 @@ mod tests {
         let (mut longer, mut older) = (testing::held(), testing::held());
         longer.queue.push(longer.queue[0].clone());
         older.holders[0].granted_at = at(1);
-        let mut briefs = vec![
+        let mut briefs = [
             of("quiet", &testing::free()),
             of("recover", &testing::needs_recovery()),
             of("held", &testing::held()),

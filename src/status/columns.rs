@@ -8,6 +8,7 @@ use unicode_width::UnicodeWidthStr;
 use super::brief::{Brief, Condition, Held};
 use super::words::{self, Tone};
 use crate::escape;
+use crate::history::words::outcome;
 use crate::report::human;
 
 /// How many columns there are.
@@ -62,7 +63,7 @@ impl Row {
             }
             Condition::Free(Some(last)) => {
                 let code = last.exit_code.map_or(String::new(), |code| format!(" {code}"));
-                doing.push(format!("{}{code}", words::outcome(last.outcome)));
+                doing.push(format!("{}{code}", outcome(last.outcome)));
                 let tone = if last.untold { Tone::Bad } else { Tone::Free };
                 ("free".to_owned(), Some(last.at), Some(last.who.clone()), last.link.clone(), tone)
             }
@@ -74,10 +75,10 @@ impl Row {
         }
         let queue = match (brief.queue, brief.waiting_since) {
             (0, _) => String::new(),
-            (queue, Some(since)) => format!("{queue} for {}", human::since(since, now)),
+            (queue, Some(since)) => format!("{queue} for {}", words::age(since, now)),
             (queue, None) => queue.to_string(),
         };
-        let age = age.map_or(String::new(), |at| human::since(at, now));
+        let age = age.map_or(String::new(), |at| words::age(at, now));
         let cells =
             [lock, state, age, who.unwrap_or_default(), doing.join(", "), queue, link.unwrap_or_default()];
         Self { cells, note: None, tone }
@@ -89,7 +90,7 @@ fn held_doing(held: &Held, now: Timestamp) -> Vec<String> {
     match &held.activity {
         _ if held.granted => doing.push("about to start".to_owned()),
         Some(activity) => {
-            doing.push(format!("{} {}", activity.phase, human::since(activity.since(), now)));
+            doing.push(format!("{} {}", activity.phase, words::age(activity.since(), now)));
         }
         None => {}
     }

@@ -246,20 +246,20 @@ mod tests {
             "\
 lock   prod
 store  DynamoDB table t in eu-west-1
-state  held for 4m 31s, 2 waiting (generation 100)
+state  held for 4 min 31 s, 2 waiting (generation 100)
 holder alice on runner-7, for #12, running `terraform apply -input=false -auto-approve`
        https://github.com/acme/infra/actions/runs/4711
-       run 128 in phase apply for 1m 12s, holding for 4m 31s, since 1970-01-01 00:55:29Z
-       last sign of life 12s ago, 2m 48s of its lease of 3m left
+       run 128 in phase apply for 1 min 12 s, holding for 4 min 31 s, since 1970-01-01 00:55:29Z
+       last sign of life 12 s ago, 2 min 48 s of its lease of 3 min left
        session 01a1fc70-c8ee-73b7-87cb-204fcac11fa0
 wait 1 bob on gl-3, for !12, running `terraform apply`
        https://gitlab.example.com/acme/network/-/jobs/92
-       for 2m 3s; its turn in about 1m 30s, in 9 of 10 cases within 3m (by 12 past runs)
+       for 2 min 3 s; its turn in about 1 min 30 s, in 9 of 10 cases within 3 min (by 12 past runs)
        session 01a1fc70-d4a6-7065-94e7-6b879bcc9a88
 wait 2 carol on laptop, to share it
-       for 8s; its turn in about 7m 30s, in 9 of 10 cases within 9m 30s (by 12 past runs)
+       for 8 s; its turn in about 7 min 30 s, in 9 of 10 cases within 9 min 30 s (by 12 past runs)
        session 01a1fc70-d4a6-7065-94e7-6b879bcc9a88
-last   run 127 released with exit code 0 after 5m, 16m 40s ago: dave on runner-2
+last   run 127 released with exit code 0 after 5 min, 16 min 40 s ago: dave on runner-2
 "
         );
     }
@@ -269,24 +269,24 @@ last   run 127 released with exit code 0 after 5m, 16m 40s ago: dave on runner-2
         let dead = testing::dead();
         let shown = text(view(Ok(Some(&dead))), false);
         for part in [
-            "state  held for 50m, looks dead (generation 100)\n",
-            "no sign of life for 41m 40s, its lease was 3m: whoever waits takes over\n",
-            "asked to stop by frank 1m ago (\"stuck\")\n",
+            "state  held for 50 min, looks dead (generation 100)\n",
+            "no sign of life for 41 min 40 s, its lease was 3 min: whoever waits takes over\n",
+            "asked to stop by frank 1 min ago (\"stuck\")\n",
         ] {
             assert!(shown.contains(part), "{part:?} is not in {shown}");
         }
         let rescued = testing::needs_recovery();
         let shown = text(view(Ok(Some(&rescued))), false);
         for part in [
-            "state  free for 10m, needs recovery (generation 100)\n",
-            "rescue the state of run 127, 10m ago, was not written and is kept in /srv/.tfguard/rescue/errored-1.tfstate: bob",
-            "last   run 127 crashed with exit code 1 after 5m, 10m ago: bob on gl-3, for !12",
+            "state  free for 10 min, needs recovery (generation 100)\n",
+            "rescue the state of run 127, 10 min ago, was not written and is kept in /srv/.tfguard/rescue/errored-1.tfstate: bob",
+            "last   run 127 crashed with exit code 1 after 5 min, 10 min ago: bob on gl-3, for !12",
         ] {
             assert!(shown.contains(part), "{part:?} is not in {shown}");
         }
         let shared = testing::shared();
         let shown = text(view(Ok(Some(&shared))), false);
-        assert!(shown.contains("state  shared by 2 for 40s (generation 100)\n"), "{shown}");
+        assert!(shown.contains("state  shared by 2 for 40 s (generation 100)\n"), "{shown}");
     }
 
     #[test]
@@ -295,7 +295,7 @@ last   run 127 released with exit code 0 after 5m, 16m 40s ago: dave on runner-2
         let plain = text(view(Ok(Some(&record))), false);
         let shown = text(view(Ok(Some(&record))), true);
         assert!(
-            shown.contains("state  \u{1b}[33mheld for 4m 31s, 2 waiting\u{1b}[0m (generation"),
+            shown.contains("state  \u{1b}[33mheld for 4 min 31 s, 2 waiting\u{1b}[0m (generation"),
             "{shown:?}"
         );
         assert!(shown.contains("\u{1b}[2msession 01a1"), "{shown:?}");
@@ -339,7 +339,7 @@ last   run 127 released with exit code 0 after 5m, 16m 40s ago: dave on runner-2
         for (record, state, shown) in [
             (Ok(None), "free", "state  free, never held\n"),
             (Ok(Some(&never)), "free", "state  free (generation 3600)\n"),
-            (Ok(Some(&free)), "free", "state  free for 16m 40s (generation 100)\n"),
+            (Ok(Some(&free)), "free", "state  free for 16 min 40 s (generation 100)\n"),
             (Err(&unreadable), "unreadable", "state  unreadable: its layout is number 9"),
         ] {
             let view = view(record);

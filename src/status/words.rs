@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::escape;
-use crate::history::Estimate;
-use crate::lease::{Activity, Holder, Identity, Intervention, Last, Outcome, Phase, Rescued};
+use crate::history::{Estimate, words::outcome};
+use crate::lease::{Activity, Holder, Identity, Intervention, Last, Phase, Rescued};
 use crate::report::human;
 
 /// How a lock is meant to look.
@@ -21,13 +21,18 @@ pub enum Tone {
     Bad,
 }
 
-/// How a hold ended, in a word.
-pub fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Released => "released",
-        Outcome::Crashed => "crashed",
-        Outcome::Expired => "expired",
-        Outcome::Forced => "forced",
+/// How long ago, in few columns: `12s`, `1m 12s`, `2h 5m`, `3d 4h`.
+pub fn age(then: Timestamp, now: Timestamp) -> String {
+    let passed = Duration::try_from(now.duration_since(then)).unwrap_or_default().as_secs();
+    let pair = |big: u64, unit: &str, small: u64, sub: &str| match small {
+        0 => format!("{big}{unit}"),
+        _ => format!("{big}{unit} {small}{sub}"),
+    };
+    match passed.max(1) {
+        seconds @ ..60 => format!("{seconds}s"),
+        seconds @ 60..3600 => pair(seconds / 60, "m", seconds % 60, "s"),
+        seconds @ 3600..86400 => pair(seconds / 3600, "h", seconds / 60 % 60, "m"),
+        seconds => pair(seconds / 86400, "d", seconds / 3600 % 24, "h"),
     }
 }
 

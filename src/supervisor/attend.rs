@@ -13,7 +13,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::keyring::Keyring;
 use super::launch::start_error;
 use super::stop::{Effect, Happening, Stop, Why};
-use crate::child::{Arrival, Hangup, InterruptSeen, Kept, Pumps, Running, Tally, Target, Terminal, spawn};
+use crate::child::{
+    Arrival, Hangup, InterruptSeen, Kept, Pid, Pumps, Running, Tally, Target, Terminal, spawn,
+};
 use crate::ci::Scope;
 use crate::clock::{Clock, SystemClock};
 use crate::credentials;
@@ -97,6 +99,8 @@ pub(super) struct Scene<'a> {
     pub(super) clock: SystemClock,
     pub(super) reporter: &'a Reporter,
     pub(super) outlet: &'a Outlet,
+    /// The process that hooks run under.
+    pub(super) keeper: Option<Pid>,
     /// Variables for the children.
     pub(super) env: Vec<(OsString, OsString)>,
     /// The session that the children carry in their environment; `None` where an ancestor's are all.
@@ -259,8 +263,9 @@ impl Scene<'_> {
             credentials::Notice::Expiring { credentials, expires, stop } => {
                 Event::CredentialsExpiring { credentials, expires, stop }
             }
-            credentials::Notice::Renewed { credentials, until } => {
-                let until = until.map_or("without a known end".to_owned(), |at| format!("until {at:.0}"));
+            credentials::Notice::Renewed { credentials, until: ends } => {
+                let until = |at| format!("until {}", human::time(at, self.clock.now().wall));
+                let until = ends.map_or_else(|| "without a known end".to_owned(), until);
                 let text = format!("the command's AWS credentials can be renewed, {until}: {credentials}");
                 Event::say(Level::Debug, text)
             }

@@ -127,6 +127,7 @@ impl Scene<'_> {
             stdout,
             stderr,
             target: step.target,
+            leashed: false,
         }
     }
 

@@ -45,9 +45,10 @@ impl Scene<'_> {
 
     /// What the child leaves behind, and not what is our own.
     pub(super) fn leftovers(&self, running: &Running) -> Leftovers {
-        let guardian: Vec<Pid> = self.keys.guardian.as_ref().and_then(Guardian::pid).into_iter().collect();
+        let guardian = self.keys.guardian.as_ref().and_then(Guardian::pid);
+        let ours: Vec<Pid> = guardian.into_iter().chain(self.keeper).collect();
         // Under an ancestor's lock we carry its session ourselves, which tells nobody apart; what
         // moves into our group there is in the ancestor's child, and swept with it.
-        Leftovers::of(running.pgid(), &guardian, self.session)
+        Leftovers::of(running.pgid(), &ours, self.session)
     }
 }

@@ -1,5 +1,6 @@
 //! A whole run, from asking for the locks to their release.
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use super::custody::{Custodian, Custody, Footing};
 use super::keyring::{Keyring, named};
 use super::stop::{Happening, Limits, Stop};
 use super::verdict::Verdict;
-use crate::child::{Arrival, Pumps, become_subreaper};
+use crate::child::{Arrival, Pid, Pumps, become_subreaper};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::{Demands, Outlook, Watch};
 use crate::error::Error;
@@ -59,6 +60,8 @@ pub struct Plan {
     pub state: Option<Care>,
     /// What a guardian needs to know; `None`: the run has none.
     pub guardian: Option<Setting>,
+    /// The process that hooks run under, where there are any: nothing of a child's.
+    pub keeper: Option<Pid>,
     /// The right to send the one SIGINT.
     pub token: Token,
 }
@@ -141,7 +144,7 @@ pub async fn run(
         reporter.emit(Event::say(Level::Warn, text));
     }
     let mut keys = Keyring::new(clock, reporter);
-    let waiting = Waiting { plan, clock, reporter, since: clock.mono() };
+    let waiting = Waiting { plan, clock, reporter, since: clock.mono(), told: Cell::new(false) };
     let found = match waiting.acquire(&mut keys, &mut arrivals).await {
         Ok(found) => found,
         Err(error) => {
@@ -150,7 +153,7 @@ pub async fn run(
             let released = keys.release(&ending).await;
             keys.close();
             let (locks, began) = (served(plan, &[], &keys), clock.now().wall);
-            let report = Report { locks, ..Report::failed(error, waited) };
+            let report = Report { locks, arrivals: Some(arrivals), ..Report::failed(error, waited) };
             let (identity, result) = (&plan.candidate.identity, report.outcome().as_str());
             let chronicle =
                 Chronicle { identity, began, waited, result, ending: &ending, counts: None, reporter };
@@ -177,6 +180,7 @@ pub async fn run(
         clock,
         reporter,
         outlet,
+        keeper: plan.keeper,
         env: environment(plan, &footings),
         token: &plan.token,
         feed: None,

@@ -51,6 +51,7 @@ const SEEN: &[(&str, &str)] = &[
     ("document", "a_policy_about_nothing_is_refused"),
     ("phase", "json_is_one_stream_of_all_phases"),
     ("drift", "none_then_some_with_real_terraform"),
+    ("hook_finished", "each_event_of_a_lock_is_told_once_and_in_order"),
     ("diagnostic", "an_error_of_ours_is_a_diagnostic_on_stdout"),
     ("run_summary", "a_run_tells_its_course_in_order"),
 ];

@@ -26,6 +26,7 @@ mod e2e;
 mod guardian;
 mod help;
 mod history;
+mod hooks;
 mod inventory;
 mod lease_sim;
 mod locks;

@@ -148,6 +148,20 @@ pub struct Options {
     /// In the form of GitLab's artifacts:reports:terraform, for the merge request.
     #[arg(long, value_name = "FILE", help_heading = "Output options")]
     pub ci_report: Option<PathBuf>,
+    /// Run a command when something happens to the lock
+    ///
+    /// EVENT is waiting, acquired, at-risk, lost or released; may be repeated. The command gets the event as
+    /// JSON on its stdin. No shell runs it, and an empty one takes away what a variable or tfguard.toml names.
+    #[arg(long, value_name = "EVENT=CMD", help_heading = "Hook options")]
+    pub hook: Vec<String>,
+    /// Kill a hook that takes longer
+    ///
+    /// 5m at most: the end of a run waits for its last hooks.
+    #[arg(long, value_name = "TIME", help_heading = "Hook options")]
+    pub hook_timeout: Option<String>,
+    /// Run no hooks, whoever asks for them
+    #[arg(long, help_heading = "Hook options")]
+    pub no_hooks: bool,
     /// Say more
     #[arg(short, long, help_heading = "Output options", conflicts_with = "quiet")]
     pub verbose: bool,
@@ -202,6 +216,9 @@ impl Options {
             log_file: after.log_file.or(self.log_file),
             ci: after.ci.or(self.ci),
             ci_report: after.ci_report.or(self.ci_report),
+            hook: [self.hook, after.hook].concat(),
+            hook_timeout: after.hook_timeout.or(self.hook_timeout),
+            no_hooks: after.no_hooks || self.no_hooks,
             verbose: if talks { after.verbose } else { self.verbose },
             quiet: if talks { after.quiet } else { self.quiet },
             color: after.color.or(self.color),

@@ -96,6 +96,8 @@ const FACTS: &[Fact] = &[
         ("none", "to none"),
     ]),
     option("ci_report").variable("TFGUARD_CI_REPORT").hint(ValueHint::FilePath),
+    option("hook").variable("TFGUARD_HOOK_<EVENT>").hint(ValueHint::CommandString),
+    option("hook_timeout").variable("TFGUARD_HOOK_TIMEOUT").default("10s"),
     option("color").variable("NO_COLOR").default("auto").values(&[
         ("auto", "on a terminal"),
         ("always", "into files and pipes too"),

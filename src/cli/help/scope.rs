@@ -23,7 +23,8 @@ pub(super) fn heeds(command: &str, option: &str) -> bool {
         "reason" => runs || command == "unlock",
         "lease" => runs || command == "doctor",
         "wait_timeout" | "no_wait" | "stop_timeout" | "on_lease_lost" | "deadline" | "stop_before_expiry"
-        | "free_state_lock" | "rescue_dir" | "require_clean" | "ci" => runs,
+        | "free_state_lock" | "rescue_dir" | "require_clean" | "ci" | "hook" | "hook_timeout"
+        | "no_hooks" => runs,
         "ci_report" => one_of(&["plan", "apply", "destroy", "run"]),
         "min_session" => runs || command == "doctor",
         "terraform_bin" => runs && command != "exec" || one_of(&["doctor", "setup", "unlock"]),

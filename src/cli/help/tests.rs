@@ -94,7 +94,14 @@ fn the_variables_that_are_named_are_those_that_are_looked_at() {
     let ours = |name: &&str| name.starts_with("TFGUARD_") && *name != "TFGUARD_SESSION";
     let asked = asked.into_inner();
     let asked: BTreeSet<_> = asked.iter().map(String::as_str).filter(ours).collect();
-    let told: BTreeSet<_> = options::all().iter().filter_map(|fact| fact.variable).filter(ours).collect();
+    // One stands for several.
+    let hooks: Vec<_> = ["WAITING", "ACQUIRED", "AT_RISK", "LOST", "RELEASED"]
+        .iter()
+        .map(|event| format!("TFGUARD_HOOK_{event}"))
+        .collect();
+    let told = options::all().iter().filter_map(|fact| fact.variable).filter(ours);
+    let mut told: BTreeSet<_> = told.chain(hooks.iter().map(String::as_str)).collect();
+    assert!(told.remove("TFGUARD_HOOK_<EVENT>"));
     assert_eq!(told, asked);
 }
 

@@ -11,15 +11,16 @@ use unicode_width::UnicodeWidthStr;
 use super::{Canvas, Theme};
 use crate::cli::source::Sources;
 use crate::escape;
+use crate::history::words::{changes, ending};
 use crate::history::{Ahead, Estimate, estimate};
-use crate::lease::{Counts, Found, Holder, Identity, Mode, Outcome, PastRun, Phase, Record, Waiter};
+use crate::lease::{Found, Holder, Identity, Mode, Outcome, Phase, Record, Waiter};
 use crate::report::human;
 use crate::status::words::{self, Tone};
 use crate::status::{View, text};
 use crate::watch::model::{Detail, Model};
 
 /// Columns of a bar.
-const BAR: usize = 24;
+const BAR: usize = 16;
 /// Columns before what belongs to a heading.
 const INDENT: usize = 3;
 
@@ -208,7 +209,7 @@ impl Sheet {
         let [on, off] = theme.glyphs.bar;
         let beat = human::since(holder.renewed_at, self.now);
         let words = format!(
-            "  {} of {} left {} last sign of life {beat} ago",
+            "  {} of {} left {} sign of life {beat} ago",
             human::duration(Duration::from_secs(left.as_secs())),
             human::duration(whole),
             theme.glyphs.dot
@@ -288,10 +289,10 @@ impl Sheet {
         let [good, bad] = theme.glyphs.ended;
         let ago = format!("{} ago", human::since(past.ended_at, self.now));
         let held = human::duration(Duration::from_secs((past.held_ms / 1000).max(1)));
-        let head = format!("{:<5} {:<13} {held:<8} {ago:<12} ", found.run, ending(past));
+        let head = format!("{:<5} {:<13} {held:<12} {ago:<16} ", found.run, ending(past));
         let mut rest = words::name(&past.identity);
-        if let Some(counts) = past.counts {
-            rest.push_str(&format!("  {}", changes(counts)));
+        if past.counts.is_some() {
+            rest.push_str(&format!("  {}", changes(past)));
         }
         let rest = words::cut(&rest, self.room().saturating_sub(head.width()));
         self.push(vec![
@@ -300,22 +301,6 @@ impl Sheet {
             Span::styled(rest, theme.dim()),
         ]);
     }
-}
-
-/// `released 0`, or the word for its result.
-fn ending(past: &PastRun) -> String {
-    let word = match (&past.result, past.outcome) {
-        (Some(result), Outcome::Released) => escape::field(result).into_owned(),
-        (_, outcome) => words::outcome(outcome).to_owned(),
-    };
-    match past.exit_code {
-        Some(0) | None => word,
-        Some(code) => format!("{word} {code}"),
-    }
-}
-
-fn changes(counts: Counts) -> String {
-    format!("+{} ~{} -{}", counts.add, counts.change, counts.destroy)
 }
 
 fn run(holder: &Holder) -> String {
@@ -331,13 +316,7 @@ fn rest(holder: &Holder, detail: &Detail, now: Timestamp) -> Option<Estimate> {
 
 fn remaining(estimate: Estimate) -> String {
     match estimate.until {
-        Some(until) => {
-            format!(
-                "about {} more, 9 of 10 times within {}",
-                human::rough(until.median),
-                human::rough(until.p90)
-            )
-        }
+        Some(until) => format!("~{} more (≤ {})", human::rough(until.median), human::rough(until.p90)),
         None => format!("longer than any of {} past runs", estimate.runs),
     }
 }

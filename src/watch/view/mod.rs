@@ -109,7 +109,7 @@ impl Canvas<'_> {
         if let Some(trouble) = &model.trouble {
             let since = human::since(trouble.since, model.now);
             let left = human::until(trouble.again, model.now).as_secs();
-            let again = if left == 0 { "asking again".to_owned() } else { format!("again in {left}s") };
+            let again = if left == 0 { "asking again".to_owned() } else { format!("again in {left} s") };
             let right = format!(" {again} ");
             let room = usize::from(self.area.width).saturating_sub(right.len() + 1);
             // The store is named in the title.

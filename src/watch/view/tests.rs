@@ -58,9 +58,9 @@ fn past() -> Vec<Found> {
         holder.run = Some(number);
         let crashed = number == 3;
         let outcome = if crashed { Outcome::Crashed } else { Outcome::Released };
-        let code = i32::from(number % 4 == 0);
+        let code = i32::from(number.is_multiple_of(4));
         let ending = Ending::new(outcome, (!crashed).then_some(code));
-        let ended = at(100 + 200 * number as i64 + 150);
+        let ended = at(100 + 240 * number as i64 + 150);
         let past = PastRun::of(&holder, &ending, Teller::Run, ended).unwrap();
         let past = past.with_result(if code == 0 { "succeeded" } else { "failed" });
         Found {

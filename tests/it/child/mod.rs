@@ -20,5 +20,6 @@ fn script(text: &str, env: &[(&str, OsString)]) -> Spec {
         stdout: Stdout::Inherit,
         stderr: Stderr::Inherit,
         target: Target::Process,
+        leashed: false,
     }
 }

@@ -74,7 +74,7 @@ fn a_held_lock_with_its_queue(locks: &Locks) {
         "holder alice on ",
         ", for #12, running `cat`, because \"rotate keys\"\n",
         "\n       https://github.com/acme/infra/actions/runs/42/attempts/1\n",
-        " of its lease of 3m left\n",
+        " of its lease of 3 min left\n",
         "wait 1 bob on ",
         "/actions/runs/43/attempts/1",
     ] {

@@ -104,6 +104,15 @@ impl Run {
         self
     }
 
+    /// The command without its streams and outside any group, for a terminal's session to be led by.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn into_command(self) -> Command {
+        let mut plain = Command::new(self.command.get_program());
+        let set = self.command.get_envs().filter_map(|(name, value)| Some((name, value?)));
+        plain.env_clear().envs(set).current_dir(self.command.get_current_dir().unwrap());
+        plain
+    }
+
     /// Starts it.
     pub(crate) fn start(self) -> Started {
         let Self { mut command, log, out, err } = self;

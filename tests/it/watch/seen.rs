@@ -20,7 +20,8 @@ fn one_lock_from_free_to_free(locks: &Locks) {
     screen.is_taken();
     let holder = hold(locks, &project, "alice", "e2e");
     let held = screen.wait_for("HOLDER ");
-    for part in ["● alice on ", "\n   cat\n", "running · held for ", "lease ████", "of 3m left"] {
+    for part in ["● alice on ", "\n   cat\n", "running · held for ", "lease ████", "of 3 min left"]
+    {
         assert!(held.contains(part), "{part:?} is not in\n{held}");
     }
     let mut waiter = run(locks, &project, "bob", "e2e").args(["exec", "--", "true"]).start();

@@ -1,0 +1,51 @@
+//! Hooks are apart from the child: what it leaves behind is not theirs, nor theirs its.
+
+use super::site::{Site, results};
+use crate::support::pty::Pty;
+use crate::support::run::Run;
+
+#[test]
+fn the_sweep_after_the_child_spares_hooks_and_accuses_nobody_of_them() {
+    let site = Site::new();
+    site.project.script("slow", "while [ ! -e go ]; do sleep 0.1; done; setsid sleep 306 & sleep 0.2");
+    let mut run = site.exec(&["acquired=./slow"], &[], "true").start();
+    run.wait_for("lock_released");
+    site.project.write("go", "");
+    let run = run.finish().exits(0);
+    assert_eq!(results(&run.events), [("acquired", "succeeded")]);
+    assert!(!run.stderr.contains("left processes behind"), "{}", run.stderr);
+}
+
+#[test]
+fn what_the_child_leaves_is_found_while_a_hook_runs() {
+    let site = Site::new();
+    site.project.script("slow", "while [ ! -e go ]; do sleep 0.1; done");
+    let mut run = site.exec(&["acquired=./slow"], &[], "setsid sleep 307 & sleep 0.5").start();
+    run.wait_for("lock_released");
+    site.project.write("go", "");
+    let run = run.finish().exits(0).says(&["left processes behind, which were killed: sleep"]);
+    assert_eq!(results(&run.events), [("acquired", "succeeded")]);
+}
+
+#[test]
+fn a_hook_has_no_terminal_and_no_descriptor_but_its_three() {
+    let site = Site::new();
+    let text =
+        "ls /proc/self/fd > fds; cut -d' ' -f7 /proc/self/stat > terminal; true </dev/tty && echo has one";
+    site.project.script("look", text);
+    let pty = Pty::open();
+    let run = |program: &std::ffi::OsStr| {
+        // The environment of every other test, for the shell that leads the terminal's session.
+        site.locks.named_in(Run::program(program, &site.project)).into_command()
+    };
+    let tfguard = env!("CARGO_BIN_EXE_tfguard");
+    let script = format!("{tfguard} exec -v --hook acquired=./look -- true 9>leak; echo code=$?");
+    let mut shell = pty.start(run, &["sh", "-c", &script]);
+    pty.wait_for("code=");
+    assert!(shell.wait().unwrap().success(), "{}", pty.screen());
+    assert!(pty.screen().contains("code=0"), "{}", pty.screen());
+    // The fourth is that of `ls` itself.
+    assert_eq!(site.project.lines("fds"), ["0", "1", "2", "3"], "{}", pty.screen());
+    assert_eq!(site.project.read("terminal").trim(), "0");
+    assert!(!pty.screen().contains("has one"), "{}", pty.screen());
+}
