@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod credentials;
 pub mod doctor;
+mod draft;
 pub mod error;
 pub mod escape;
 pub mod guardian;

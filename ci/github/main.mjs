@@ -10,7 +10,7 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { read } from './lib/inputs.mjs';
 import { install } from './lib/install.mjs';
-import { handIn } from './lib/page.mjs';
+import { handIn, refuse } from './lib/page.mjs';
 import { Run } from './lib/run.mjs';
 import { settle } from './lib/settle.mjs';
 import { Refusal, Verbatim, addPath, fail, saveState, say, setOutput } from './lib/workflow.mjs';
@@ -124,6 +124,8 @@ async function main() {
 try {
   process.exit(await main());
 } catch (error) {
-  await fail(error instanceof Refusal ? error.message : `this is a bug in the action: ${error.stack}`);
+  const message = error instanceof Refusal ? error.message : `this is a bug in the action: ${error.stack}`;
+  await fail(message);
+  await refuse(message);
   process.exit(error instanceof Refusal ? error.code : 70);
 }

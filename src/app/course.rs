@@ -255,7 +255,7 @@ impl<'a> Tool<'a> {
 
 fn exec(argv: &[OsString], dir: &Path) -> Result<Step, Error> {
     let Some((name, args)) = argv.split_first() else {
-        return Err(Error::Usage("exec needs a command: tfguard exec -- CMD ARGS".into()));
+        return Err(Error::Usage("exec needs a command: `tfguard exec -- CMD ARGS`".into()));
     };
     Ok(Step {
         program: find::program(name, &setup::search(dir))?,

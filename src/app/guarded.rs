@@ -44,8 +44,10 @@ pub(super) async fn run(config: &Config, arrivals: UnboundedReceiver<Arrival>, r
         }
         Err(error) => Report::failed(error, SystemClock.mono().since(started.mono)),
     };
-    if let Err(error) = &report.result {
-        reporter.emit(Event::failure(error));
+    match &report.result {
+        // The signal has been told already, with what follows from it.
+        Ok(_) | Err(Error::Cancelled { .. }) => {}
+        Err(error) => reporter.emit(Event::failure(error)),
     }
     let stopped_since = finish(hooks, &mut report.arrivals).await;
     let exit_code = report.exit_code();

@@ -52,7 +52,7 @@ pub(super) fn target(
     }
     if both.sites.len() > 1 && config.mode == Mode::Shared {
         return Err(Error::Usage(
-            "init is to move the state first, which needs the locks alone: run tfguard init before this, with the \
+            "init is to move the state first, which needs the locks alone: run `tfguard init` before this, with the \
              same arguments for it"
                 .into(),
         ));

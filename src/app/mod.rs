@@ -25,7 +25,7 @@ use crate::cli::{self, Action, Config, DropIn, Parsed, Surroundings};
 use crate::error::{Error, exit};
 use crate::identity;
 use crate::report::event::{Event, Level};
-use crate::report::{Reporter, SharedWriter, text};
+use crate::report::{Look, Reporter, SharedWriter, text};
 
 /// How long our last words may take to be written when nobody reads them.
 const FLUSH: Duration = Duration::from_secs(2);
@@ -35,7 +35,7 @@ pub fn main() -> u8 {
     std::panic::set_hook(Box::new(|info| {
         let text = format!("{info}").replace('\n', " ");
         let error = Error::Bug(text);
-        let _ = SharedWriter::stderr().write(text::error_lines(&error, false).as_bytes());
+        let _ = SharedWriter::stderr().write(text::error_lines(&error, Look::PLAIN).as_bytes());
     }));
     match std::env::args_os().nth(1) {
         Some(argument) if argument == crate::guardian::ARGUMENT => return crate::guardian::main(),
@@ -125,8 +125,9 @@ async fn dispatch(config: &Config, arrivals: UnboundedReceiver<Arrival>, reporte
         Action::Status { json, check } => {
             told(operator::status(config, *json, *check).await, config, reporter)
         }
-        Action::History { last, since, json } => {
-            told(past::history(config, *last, *since, *json, reporter).await, config, reporter)
+        Action::History { last, since, form } => {
+            let asked = past::Asked { last: *last, since: *since, form };
+            told(past::history(config, asked, reporter).await, config, reporter)
         }
         Action::Versions { last, json } => {
             told(state::versions(config, *last, *json, reporter).await, config, reporter)
@@ -197,13 +198,13 @@ fn told(result: Result<u8, Error>, config: &Config, reporter: &Reporter) -> u8 {
 
 /// An error before there is a reporter.
 fn complain(error: &Error) -> u8 {
-    let colour = setup::colour(cli::Colour::Auto, ci::wanted());
+    let look = Look::of_stderr(setup::colour(cli::Colour::Auto, ci::wanted()));
     let say = |text: String| SharedWriter::stderr().write(text.as_bytes());
     // A closed stream has nobody to say it to.
-    let _ = say(text::error_lines(error, colour));
+    let _ = say(text::error_lines(error, look));
     if let Err(trouble) = ci::refuse(error) {
         let event = Event::say(Level::Warn, trouble);
-        let _ = say(text::lines(&event, setup::wall(), colour));
+        let _ = say(text::lines(&event, setup::wall(), look));
     }
     error.exit_code()
 }

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::identity::{self, Facts};
 use crate::lease::{Identity, LockName};
 use crate::report::event::{Event, Level};
-use crate::report::{Destination, Reporter, SharedWriter, open_log_file};
+use crate::report::{Destination, Reporter, Screen, SharedWriter, open_log_file};
 use crate::store::{Store, StoreSpec};
 use crate::terraform::args::{self, Command};
 use crate::terraform::directory::{Asked, Directory};
@@ -45,8 +45,8 @@ pub(super) fn reporter(config: &Config) -> Result<Reporter, Error> {
     let file = file.as_deref().map(open_log_file).transpose()?;
     let destination = match format {
         Format::Text => {
-            let colour = self::colour(*colour, config.ci.system);
-            Destination::Text { out: SharedWriter::stderr(), colour }
+            let screen = screen(self::colour(*colour, config.ci.system));
+            Destination::Text { out: SharedWriter::stderr(), screen }
         }
         Format::Json => Destination::Json { out: SharedWriter::stdout() },
     };
@@ -60,6 +60,13 @@ pub(super) fn colour(wish: Colour, system: Option<System>) -> bool {
         (Colour::Auto, Some(System::GitLab)) => env("NO_COLOR").is_none_or(|value| value.is_empty()),
         _ => wish.on_stderr(),
     }
+}
+
+/// Our stderr. A job's log keeps what a line that is written anew was before, and a dumb terminal
+/// cannot erase.
+fn screen(colour: bool) -> Screen {
+    let able = env_text("TERM").is_some_and(|kind| !kind.is_empty() && kind != "dumb");
+    Screen::stderr(colour, able && !identity::is_ci(&env_text))
 }
 
 /// The time, for what is written down.
@@ -160,9 +167,9 @@ pub(super) fn require_backend(
     if *command == Command::Init {
         let changes = directory.init_changes();
         if !changes.is_empty() && !decides(args) && !decides(&ambient) {
-            let detail = "Terraform will want to know: -migrate-state moves the state to the new place (tfguard \
-                          init -- -migrate-state), -reconfigure leaves it where it is (tfguard init -- \
-                          -reconfigure)";
+            let detail = "Terraform will want to know: -migrate-state moves the state to the new place (`tfguard \
+                          init -- -migrate-state`), -reconfigure leaves it where it is (`tfguard init -- \
+                          -reconfigure`)";
             reporter.emit(Event::Diagnostic {
                 level: Level::Warn,
                 summary: format!("the backend was changed since init: {}", told(&changes)),
@@ -180,8 +187,8 @@ pub(super) fn require_backend(
     }
     Err(Error::Config(format!(
         "the backend was changed since init: {}; nothing was locked or run. To move the state to the new place: \
-         tfguard init -- -migrate-state. To leave it where it is and start with what is in the new place: tfguard \
-         init -- -reconfigure",
+         `tfguard init -- -migrate-state`. To leave it where it is and start with what is in the new place: `tfguard \
+         init -- -reconfigure`",
         told(&changes)
     )))
 }

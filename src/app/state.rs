@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::operator::asked;
 use super::{past, setup};
-use crate::cli::history::Row;
 use crate::cli::versions::{self as render, View};
 use crate::cli::{Config, Site, Target, state_object};
 use crate::error::Error;
 use crate::escape;
+use crate::history::Row;
 use crate::lease::PastRun;
 use crate::report::event::{Event, Level};
 use crate::report::{Reporter, SharedWriter};

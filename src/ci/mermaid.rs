@@ -65,8 +65,8 @@ mod tests {
         let queue = testing::queue(3, &["alice", "bob"]);
         assert_eq!(
             picture(&queue),
-            "```mermaid\nflowchart LR\n  lock[(\"lock prod\")]\n  holder0[\"alice<br/>holds it, for 2m\"] --> lock\n  \
-             holder1[\"bob<br/>holds it, for 2m\"] --> lock\n  ahead([\"2 runs before us\"]) -.-> lock\n  \
+            "```mermaid\nflowchart LR\n  lock[(\"lock prod\")]\n  holder0[\"alice<br/>holds it, for 2 min\"] --> lock\n  \
+             holder1[\"bob<br/>holds it, for 2 min\"] --> lock\n  ahead([\"2 runs before us\"]) -.-> lock\n  \
              us([\"this run<br/>waits, position 3\"]) -.-> ahead\n  style us stroke-width:3px\n```\n"
         );
         assert!(

@@ -448,8 +448,8 @@ mod tests {
         let shown = shown(&subject("apply"), &note);
         for part in [
             "<tr><th align=\"left\">Lock</th><td><code>prod</code>, generation 7</td></tr>\n",
-            "Waited</th><td>1m 12s, for <a href=\"https://ci.example/1\">alice</a></td></tr>\n",
-            "Held</th><td>5s</td></tr>\n",
+            "Waited</th><td>1 min 12 s, for <a href=\"https://ci.example/1\">alice</a></td></tr>\n",
+            "Held</th><td>5 s</td></tr>\n",
             "Exit code</th><td>1</td></tr>\n</table>\n\n",
             "<h4>❌ Errors</h4>\n\n<details open><summary><b>Bad</b> <code>env/prod/main.tf:3</code></summary>\n\n\
              <pre>It is\nbad</pre>\n\n</details>\n\n",

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::since::{Form, Since};
 use super::target::Wish;
 use crate::ci;
 use crate::credentials::Demands;
@@ -65,10 +66,10 @@ pub enum Action {
     History {
         /// How many; `None`: as many as there are within `since`.
         last: Option<u64>,
-        /// Only those that ended within this time.
-        since: Option<Duration>,
-        /// As one JSON document.
-        json: bool,
+        /// Only those that ended after this.
+        since: Option<Since>,
+        /// In which form.
+        form: Form,
     },
     /// List the versions of the state.
     Versions {

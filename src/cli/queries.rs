@@ -1,5 +1,7 @@
 //! The raw arguments of the commands that look at what was: `history` and `state`.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 
 use super::args::Options;
@@ -10,19 +12,26 @@ pub struct History {
     /// Options after the command.
     #[command(flatten)]
     pub options: Options,
-    /// How many runs, 1 to 1000
+    /// How many runs, 1 to 10000
     ///
-    /// Default: 20, or with --since as many as there are.
-    #[arg(short = 'n', value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    /// Default: 20, with --html 200, or with --since as many as there are.
+    #[arg(short = 'n', value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub last: Option<u64>,
-    /// Only runs that ended within this time, such as 7d
-    #[arg(long, value_name = "TIME")]
+    /// Only runs that ended within this time, such as 7d, or since a date
+    ///
+    /// A date is 2026-11-01 or 2026-11-01T08:00+01:00, in UTC where no offset is given.
+    #[arg(long, value_name = "WHEN")]
     pub since: Option<String>,
     /// Print one JSON document instead of a table
     ///
     /// Also with --log-format json.
     #[arg(long)]
     pub json: bool,
+    /// Write a page with timeline, waits and a table that sorts; - is stdout
+    ///
+    /// It needs nothing beside it, is whole without JavaScript, and is readable by its owner only.
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    pub html: Option<PathBuf>,
 }
 
 /// `state`.

@@ -12,6 +12,7 @@ use super::hooks;
 use super::origin::{Given, Origins};
 use super::queries::{Restore, State, StateCommand};
 use super::raise;
+use super::since::{self, Since};
 use super::target::{StoreChoice, Wish};
 use crate::ci;
 use crate::credentials::Demands;
@@ -212,19 +213,19 @@ fn action(
             Ok(Action::Drift { args: drift.args, init, json: drift.json })
         }
         RawCommand::Exec(run) if run.argv.first().is_none_or(|program| program.is_empty()) => {
-            Err(usage("exec needs a command to run: tfguard exec -- CMD ARGS"))
+            Err(usage("exec needs a command to run: `tfguard exec -- CMD ARGS`"))
         }
         RawCommand::Exec(run) => Ok(Action::Exec { argv: run.argv }),
         RawCommand::Status(status) => {
             Ok(Action::Status { json: status.json || log.format == Format::Json, check: status.check })
         }
         RawCommand::History(raw) => {
-            let since = origins.duration(raw.since, "--since", "", None)?;
-            Ok(Action::History {
-                last: raw.last,
-                since: since.map(|(since, _)| since),
-                json: raw.json || log.format == Format::Json,
-            })
+            let form = since::form(&raw, log.format, surroundings.cwd)?;
+            let since = match origins.pick(raw.since, "--since", None, None)? {
+                Some(given) => Some(Since::parse(&given.text).map_err(|why| given.wrong(&why))?),
+                None => None,
+            };
+            Ok(Action::History { last: raw.last, since, form })
         }
         RawCommand::State(State { command: StateCommand::Versions(raw), .. }) => {
             Ok(Action::Versions { last: raw.last, json: raw.json || log.format == Format::Json })
@@ -258,8 +259,8 @@ fn check_somebody_approves(auto_approve: bool, format: Format, terminal: bool) -
         (false, Format::Text) => return Ok(()),
     };
     Err(usage(format!(
-        "run asks before it applies, and {why}: give --auto-approve (tfguard run --auto-approve), or plan and apply \
-         in two steps (tfguard plan -- -out=FILE, tfguard apply -- FILE)"
+        "run asks before it applies, and {why}: give --auto-approve (`tfguard run --auto-approve`), or plan and apply \
+         in two steps (`tfguard plan -- -out=FILE`, `tfguard apply -- FILE`)"
     )))
 }
 
@@ -285,7 +286,7 @@ fn check_approval(
     let or_plan = if command == Command::Apply { " or a saved plan" } else { "" };
     Err(usage(format!(
         "{name} asks before it changes anything, and with --log-format json nobody can answer: give \
-         -auto-approve{or_plan} (tfguard {name} --log-format json -- -auto-approve)"
+         -auto-approve{or_plan} (`tfguard {name} --log-format json -- -auto-approve`)"
     )))
 }
 
@@ -297,7 +298,7 @@ fn unlock(raw: Unlock, format: Format, reason: Option<&Given>, terminal: bool) -
         return Err(usage("unlock asks before it does anything, and there is no terminal: give --yes"));
     }
     if raw.session.as_deref().is_some_and(|session| session.trim().is_empty()) {
-        return Err(usage("--session needs the id of an entry, as tfguard status shows it"));
+        return Err(usage("--session needs the id of an entry, as `tfguard status` shows it"));
     }
     Ok(Action::Unlock {
         session: raw.session,

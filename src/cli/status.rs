@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 
 use super::source::{Source, Sources};
 use crate::escape;
+use crate::history::words::outcome;
 use crate::lease::{
-    Activity, Applied, Holder, Identity, Intervention, Last, LockName, Mode, Outcome, Phase, Record,
-    RecordError, Rescued,
+    Activity, Applied, Holder, Identity, Intervention, Last, LockName, Mode, Phase, Record, RecordError,
+    Rescued,
 };
 use crate::report::{human, json as ndjson};
 
@@ -158,15 +159,6 @@ fn last_text(last: &Last, now: Timestamp) -> String {
 
 fn intervention(by: &Intervention, now: Timestamp) -> String {
     format!("{} {} ago (\"{}\")", escape::field(&by.by), human::since(by.at, now), escape::field(&by.reason))
-}
-
-pub(super) fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Released => "released",
-        Outcome::Crashed => "crashed",
-        Outcome::Expired => "expired",
-        Outcome::Forced => "forced",
-    }
 }
 
 /// Several for people, one after the other.
@@ -338,6 +330,7 @@ pub(super) fn identity_json(identity: &Identity) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lease::Outcome;
     use crate::lease::Waiter;
     use crate::report::testing::{alice, at, last, mallory, prod};
 
@@ -405,12 +398,12 @@ lock   prod
 store  dynamodb table t in eu-west-1
 state  held (generation 100), needs recovery
 holder alice on ci-7 (https://ci/1), running `terraform apply`
-       active, run 8, since 1970-01-01 00:01:40Z (1m 40s), last sign of life 10s ago (lease 3m)
+       active, run 8, since 1970-01-01 00:01:40Z (1 min 40 s), last sign of life 10 s ago (lease 3 min)
        session alice
-wait 1 alice on ci-7 (https://ci/1), running `terraform apply`, shared, for 1m
+wait 1 alice on ci-7 (https://ci/1), running `terraform apply`, shared, for 1 min
        session alice2
-rescue the state of run 7, 1m ago, was not written and is kept in /x/alice.tfstate: alice on ci-7 (https://ci/1), running `terraform apply`
-last   run 7 crashed with exit code 1 by alice 2m 50s ago (\"alice\"), 2m 50s ago: alice on ci-7 (https://ci/1), running `terraform apply`
+rescue the state of run 7, 1 min ago, was not written and is kept in /x/alice.tfstate: alice on ci-7 (https://ci/1), running `terraform apply`
+last   run 7 crashed with exit code 1 by alice 2 min 50 s ago (\"alice\"), 2 min 50 s ago: alice on ci-7 (https://ci/1), running `terraform apply`
 "
         );
     }

@@ -34,9 +34,9 @@ impl Demands {
             return None;
         }
         let when = if left.is_zero() {
-            format!("expired {} ago ({expires:.0})", human::since(expires, now))
+            format!("expired {} ago ({})", human::since(expires, now), human::time(expires, now))
         } else {
-            format!("expire in {} ({expires:.0})", human::duration(left))
+            format!("expire in {} ({})", human::duration(left), human::time(expires, now))
         };
         let mend = match outlook.source {
             Source::Environment => {
@@ -107,12 +107,11 @@ mod tests {
         let demands = Demands { min_session: Some(30 * MINUTE), stop_before: None };
         assert_eq!(demands.shortfall(&until(30), at(0)), None);
         let text = demands.shortfall(&until(29), at(0)).unwrap();
-        for part in
-            ["AWS_SESSION_TOKEN", "29m", "2027-01-15T08:29:00Z", "--min-session asks for 30m", "log in"]
+        for part in ["AWS_SESSION_TOKEN", "29 min", "08:29:00 UTC", "--min-session asks for 30 min", "log in"]
         {
             assert!(text.contains(part), "{part}: {text}");
         }
-        assert!(demands.shortfall(&until(-5), at(0)).unwrap().contains("expired 5m ago"));
+        assert!(demands.shortfall(&until(-5), at(0)).unwrap().contains("expired 5 min ago"));
     }
 
     #[test]

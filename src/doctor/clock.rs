@@ -51,9 +51,9 @@ mod tests {
             (0, Severity::Ok, "agrees"),
             (60, Severity::Ok, "agrees"),
             (-60, Severity::Ok, "agrees"),
-            (61, Severity::Warning, "1m 1s ahead"),
-            (-90, Severity::Warning, "1m 30s behind"),
-            (300, Severity::Error, "5m ahead"),
+            (61, Severity::Warning, "1 min 1 s ahead"),
+            (-90, Severity::Warning, "1 min 30 s behind"),
+            (300, Severity::Error, "5 min ahead"),
             (-90_000, Severity::Error, "behind"),
         ] {
             let found = check(Some(ServerTime { theirs: at(0), ours: at(off) }));

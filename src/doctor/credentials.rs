@@ -53,8 +53,9 @@ fn ours(case: &Case<'_>, keys: &Keys) -> Finding {
         Ok(Some(expires)) => {
             let left = human::until(*expires, case.now);
             let what = format!(
-                "the lock is asked for with {}, until {expires:.0} ({} left)",
+                "the lock is asked for with {}, until {} ({} left)",
                 keys.source,
+                human::time(*expires, case.now),
                 human::duration(left)
             );
             // What can be renewed is, in time.

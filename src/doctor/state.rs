@@ -104,7 +104,8 @@ fn digest(case: &Case<'_>, digest: &Digest) -> Finding {
     let key = serde_json::json!({ "LockID": { "S": item } });
     let finding = match &digest.actual {
         Some(actual) => {
-            let written = digest.written.map_or(String::new(), |at| format!(", written {at:.0}"));
+            let written =
+                digest.written.map_or(String::new(), |at| format!(", written {}", human::time(at, case.now)));
             let item = serde_json::json!({ "LockID": { "S": item }, "Digest": { "S": actual } });
             let finding = Finding::error(
                 id,
@@ -178,7 +179,7 @@ mod tests {
         assert_eq!(severity(&found(std::slice::from_ref(&lock), None, true), "state-lock"), Some(Info));
         let left = found(&[lock], None, false);
         assert_eq!(severity(&left, "state-lock"), Some(Error));
-        assert!(left[0].what.contains("for 2m") && !left[0].what.contains('\u{1b}'), "{left:?}");
+        assert!(left[0].what.contains("for 2 min") && !left[0].what.contains('\u{1b}'), "{left:?}");
         assert!(
             left[0].cure.as_ref().is_some_and(|cure| cure.contains("tfguard --lock x unlock --state-lock"))
         );

@@ -126,8 +126,8 @@ fn combined(
     (0..POINTS).map(|point| all[(2 * point + 1) * all.len() / (2 * POINTS)]).collect()
 }
 
-/// By the nearest rank.
-fn percentile(sorted: &[Duration], percent: usize) -> Duration {
+/// A percentile, by the nearest rank.
+pub(super) fn percentile(sorted: &[Duration], percent: usize) -> Duration {
     let rank = (sorted.len() * percent).div_ceil(100);
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
 }

@@ -1,14 +1,15 @@
 //! The note beside a saved plan.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use crate::draft;
 
 /// The only layout this version reads and writes.
 const SCHEMA: u64 = 1;
@@ -105,30 +106,9 @@ pub fn digest(plan: &Path) -> io::Result<String> {
 /// # Errors
 /// The note cannot be written; one that was there before still is.
 pub fn write(plan: &Path, note: &Note) -> io::Result<()> {
-    let path = path_of(plan);
-    let mut draft = OsString::from(&path);
-    draft.push(format!(".{}", std::process::id()));
-    let draft = PathBuf::from(draft);
-    // Left by a process of the same number that was killed.
-    if let Err(error) = fs::remove_file(&draft)
-        && error.kind() != ErrorKind::NotFound
-    {
-        return Err(error);
-    }
     let mut json = serde_json::to_vec_pretty(note)?;
     json.push(b'\n');
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&draft)
-        .and_then(|mut file| file.write_all(&json))
-        .and_then(|()| fs::rename(&draft, &path));
-    if written.is_err() {
-        // Whatever is left of it says nothing.
-        let _ = fs::remove_file(&draft);
-    }
-    written
+    draft::replace(&path_of(plan), &json)
 }
 
 /// The note of `plan`, if there is one that speaks of its content.

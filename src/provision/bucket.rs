@@ -54,7 +54,7 @@ pub(super) async fn ensure(
         Err(Fault::Elsewhere(region)) => Err(elsewhere(&thing, region.as_deref())),
         Err(Fault::Denied { .. }) => Err(Error::Credentials(format!(
             "{thing} exists, and the AWS credentials may not look at it: if it is yours, allow s3:ListBucket in \
-             their IAM policy, which tfguard policy --for setup prints; if not, choose another name, since all of \
+             their IAM policy, which `tfguard policy --for setup` prints; if not, choose another name, since all of \
              AWS shares them"
         ))),
         Err(Fault::Missing) => {

@@ -62,15 +62,15 @@ pub(super) fn failure(what: &str, fault: &Fault) -> Error {
         Fault::Denied { action, said } => {
             let said = if said.is_empty() { String::new() } else { format!(" ({said})") };
             Error::Credentials(format!(
-                "{what}: the AWS credentials may not {action}; allow it in their IAM policy, which tfguard policy \
-                 --for setup prints{said}"
+                "{what}: the AWS credentials may not {action}; allow it in their IAM policy, which `tfguard policy \
+                 --for setup` prints{said}"
             ))
         }
         Fault::Failed(StoreError::Credentials { message, .. }) => {
             Error::Credentials(format!("{what}: {message}"))
         }
         Fault::Failed(StoreError::Unavailable { message, .. }) => Error::Unavailable(format!(
-            "{what}: {message}; run tfguard setup again, it takes up where it stopped"
+            "{what}: {message}; run `tfguard setup` again, it takes up where it stopped"
         )),
         other => Error::Config(format!("{what}: {}", other.text())),
     }

@@ -53,7 +53,7 @@ impl<'a> Progress<'a> {
     /// Says how to put right what was found.
     pub(super) fn conclude(&self) {
         if self.mendable.get() {
-            self.say("to switch on what is off: tfguard setup --repair, with the same options");
+            self.say("to switch on what is off: `tfguard setup --repair`, with the same options");
         }
     }
 }

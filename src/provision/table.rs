@@ -103,7 +103,7 @@ fn check_key(thing: &Target, description: &Description) -> Result<(), Error> {
     let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
     Err(Error::Config(format!(
         "{thing} {}; no lock of tfguard or of Terraform can live in it, and the key of a table cannot be changed: \
-         name another with --table, and tfguard setup makes it",
+         name another with --table, and `tfguard setup` makes it",
         faults.join(" and ")
     )))
 }
@@ -169,7 +169,7 @@ async fn wait_until_active(
         let status = crate::escape::field(&description.status).into_owned();
         if status != "CREATING" {
             return Err(Error::Config(format!(
-                "{thing} is in the state {status}: nothing can be done with it now; run tfguard setup again when \
+                "{thing} is in the state {status}: nothing can be done with it now; run `tfguard setup` again when \
                  that is over"
             )));
         }
@@ -180,7 +180,7 @@ async fn wait_until_active(
         if !wait.again().await {
             let limit = crate::report::human::duration(ACTIVE);
             return Err(Error::Unavailable(format!(
-                "{thing} did not become active within {limit}; run tfguard setup again, it takes up where it stopped"
+                "{thing} did not become active within {limit}; run `tfguard setup` again, it takes up where it stopped"
             )));
         }
         let failed = |fault| failure(&format!("{thing} could not be looked at"), &fault);

@@ -7,17 +7,23 @@ pub mod event;
 pub mod human;
 pub mod json;
 pub mod line;
+mod live;
+pub mod look;
 pub mod outlet;
 pub mod output;
+mod page;
 pub mod parts;
 pub mod reporter;
+mod sentence;
 pub mod shared;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod text;
 pub mod trace;
+mod wrap;
 
 pub use event::{Ended, Event, Level, Party, PhaseResult, RunPhase, SignalAction};
+pub use look::{Look, Screen};
 pub use outlet::Outlet;
 pub use output::{JsonOutput, Stream};
 pub use reporter::{Destination, Listener, Reporter, open_log_file};

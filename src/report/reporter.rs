@@ -6,14 +6,16 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::event::{Event, Level};
+use super::json;
+use super::look::Screen;
+use super::page::{Page, Place};
 use super::shared::SharedWriter;
-use super::{json, text};
 use crate::error::Error;
 use crate::escape;
 
@@ -24,8 +26,8 @@ pub enum Destination {
     Text {
         /// Usually [`SharedWriter::stderr`].
         out: SharedWriter,
-        /// With colour.
-        colour: bool,
+        /// What it is like.
+        screen: Screen,
     },
     /// NDJSON, on stdout.
     Json {
@@ -79,16 +81,11 @@ impl Reporter {
         log_file: Option<File>,
         now: fn() -> Timestamp,
     ) -> Result<Self, Error> {
-        let wordy = level <= Level::Debug;
-        let stream = Way::start("report", level, move |event, at| {
-            if wordy || !destination.is_for_people() || !event.is_plain_course() {
-                destination.show(event, at);
-            }
-        })?;
+        let stream = Way::start("report", level, Page::new(destination, level <= Level::Debug, now))?;
         let file = match log_file {
             Some(file) => {
-                let mut log = LogFile { file: Some(file), stream: stream.messages.clone(), now };
-                Some(Way::start("log file", level.min(Level::Info), move |event, at| log.write(event, at))?)
+                let log = LogFile { file: Some(file), stream: stream.messages.clone(), now };
+                Some(Way::start("log file", level.min(Level::Info), log)?)
             }
             None => None,
         };
@@ -104,7 +101,7 @@ impl Reporter {
         now: fn() -> Timestamp,
     ) -> Option<Self> {
         let destination =
-            if json { Destination::Json { out } } else { Destination::Text { out, colour: false } };
+            if json { Destination::Json { out } } else { Destination::Text { out, screen: Screen::PLAIN } };
         let file = log_file.and_then(|path| open_log_file(path).ok());
         Self::start(destination, Level::Info, file, now).ok()
     }
@@ -163,20 +160,21 @@ impl Reporter {
 }
 
 impl Way {
-    fn start(
-        name: &str,
-        level: Level,
-        mut write: impl FnMut(&Event, Timestamp) + Send + 'static,
-    ) -> Result<Self, Error> {
+    fn start(name: &str, level: Level, mut place: impl Place + Send + 'static) -> Result<Self, Error> {
         let (messages, received): (_, Receiver<Message>) = channel();
         let run = move || {
-            while let Ok(message) = received.recv() {
+            loop {
+                let message = match place.moves() {
+                    None => received.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                    Some(pause) => received.recv_timeout(pause),
+                };
                 match message {
-                    Message::Event(event, at) => write(&event, at),
-                    // A closed stream has nobody to say so to.
-                    Message::Raw(bytes, out) => drop(out.write(&bytes)),
+                    Ok(Message::Event(event, at)) => place.event(&event, at),
+                    Ok(Message::Raw(bytes, out)) => place.raw(&bytes, &out),
                     // Nobody may be waiting any more.
-                    Message::Flush(done) => drop(done.send(())),
+                    Ok(Message::Flush(done)) => drop(done.send(())),
+                    Err(RecvTimeoutError::Timeout) => place.moved(),
+                    Err(RecvTimeoutError::Disconnected) => break,
                 }
             }
         };
@@ -205,20 +203,6 @@ pub fn open_log_file(path: &Path) -> Result<File, Error> {
     })
 }
 
-impl Destination {
-    fn is_for_people(&self) -> bool {
-        matches!(self, Self::Text { .. })
-    }
-
-    fn show(&self, event: &Event, at: Timestamp) {
-        // A closed stream does not end the run, and there is nowhere left to say so.
-        let _ = match self {
-            Self::Text { out, colour } => out.write(text::lines(event, at, *colour).as_bytes()),
-            Self::Json { out } => out.write(&json::line(event, at)),
-        };
-    }
-}
-
 /// The log file, until it fails.
 struct LogFile {
     file: Option<File>,
@@ -226,8 +210,8 @@ struct LogFile {
     now: fn() -> Timestamp,
 }
 
-impl LogFile {
-    fn write(&mut self, event: &Event, at: Timestamp) {
+impl Place for LogFile {
+    fn event(&mut self, event: &Event, at: Timestamp) {
         let Some(file) = &mut self.file else { return };
         // One write a line, so that several runs can share a file.
         if let Err(error) = file.write_all(&json::line(event, at)) {
@@ -293,7 +277,7 @@ mod tests {
     }
 
     fn text_to(sink: impl Write + Send + 'static) -> Destination {
-        Destination::Text { out: SharedWriter::new(sink), colour: false }
+        Destination::Text { out: SharedWriter::new(sink), screen: Screen::PLAIN }
     }
 
     fn say_all(reporter: &Reporter) {

@@ -1,9 +1,10 @@
-//! Events for the tests of both forms.
+//! Events for the tests of both forms, and every look that a text has to be tried at.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::Look;
 use super::event::{
     Ended, Event, Hook, HookEnd, HookReport, Level, Party, PhaseResult, RunOutcome, RunPhase, Served,
     SignalAction,
@@ -11,6 +12,57 @@ use super::event::{
 use crate::history::{Estimate, Span};
 use crate::lease::{Activity, Counts, Identity, Intervention, Last, LockName, Mode, Outcome, Phase};
 use crate::terraform::drift::{Action, Change, Drift, Drifted, Shown};
+
+/// What `render` makes of a text for a file, and for terminals of 80 and 120 columns without and with
+/// colour: one text for one snapshot. Escape characters are shown as `␛`; what is as it was in the part
+/// before is left out.
+pub(crate) fn at_every_look(render: impl Fn(Look) -> String) -> String {
+    let look = |width, colour| Look { width, colour };
+    let looks = [
+        ("no terminal", Look::PLAIN),
+        ("80 columns", look(Some(80), false)),
+        ("120 columns", look(Some(120), false)),
+        ("80 columns, colour", look(Some(80), true)),
+        ("120 columns, colour", look(Some(120), true)),
+    ];
+    let mut shown = String::new();
+    let mut known: Vec<(String, &str)> = Vec::new();
+    for (title, look) in looks {
+        let text = render(look).replace('\u{1b}', "␛");
+        let same = known.iter().find(|(other, _)| *other == text).map(|(_, title)| *title);
+        let body = same.map_or_else(|| text.clone(), |title| format!("(as with {title})\n"));
+        shown.push_str(&format!("== {title}\n{body}\n"));
+        known.push((text, title));
+    }
+    shown
+}
+
+/// Names every variant of [`Event`]: one that is new does not compile until it stands here, and
+/// [`every_variant_has_an_example`] fails until it is in [`every_event`].
+macro_rules! variants {
+    ($($name:ident)*) => {
+        const VARIANTS: &[&str] = &[$(stringify!($name)),*];
+
+        fn variant(event: &Event) -> &'static str {
+            match event {
+                $(Event::$name { .. } => stringify!($name),)*
+            }
+        }
+    };
+}
+
+variants! {
+    RunStarted LockWaiting LockAcquired PreviousRun LockRenewed LockAtRisk LockLost LockReleased ChildStarted
+    ChildExited CredentialsExpiring Signal StateRescued StateLockFreed Document PhaseBegan PhaseEnded Drift
+    HookFinished Diagnostic RunSummary
+}
+
+#[test]
+fn every_variant_has_an_example() {
+    let shown: Vec<&str> = every_event().iter().map(variant).collect();
+    let missing: Vec<&&str> = VARIANTS.iter().filter(|name| !shown.contains(name)).collect();
+    assert_eq!(missing, [""; 0].iter().collect::<Vec<_>>());
+}
 
 pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -130,6 +182,11 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::Signal { name: "SIGINT", action: SignalAction::Passed },
         Event::Signal { name: "SIGTERM", action: SignalAction::Swallowed },
         Event::Signal { name: "SIGHUP", action: SignalAction::Cancelled },
+        Event::Diagnostic {
+            level: Level::Warn,
+            summary: "lock prod: odd".into(),
+            detail: Some("look here\nand there".into()),
+        },
         Event::say(Level::Error, "broken"),
         Event::Document { name: "backend.tf", content: "terraform {\n}\n".into() },
         Event::StateRescued {

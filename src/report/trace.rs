@@ -62,7 +62,7 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
-    use crate::report::{Destination, SharedWriter};
+    use crate::report::{Destination, Screen, SharedWriter};
 
     #[derive(Clone, Default)]
     struct Sink(Arc<Mutex<Vec<u8>>>);
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn only_our_own_traces_are_shown() {
         let sink = Sink::default();
-        let out = Destination::Text { out: SharedWriter::new(sink.clone()), colour: false };
+        let out = Destination::Text { out: SharedWriter::new(sink.clone()), screen: Screen::PLAIN };
         let reporter = Reporter::start(out, Level::Debug, None, || Timestamp::UNIX_EPOCH).unwrap();
         let subscriber = tracing_subscriber::registry().with(TraceLayer::new(reporter.clone()));
         tracing::subscriber::with_default(subscriber, || {

@@ -36,6 +36,11 @@ const PUBLISHED: &[Published] = &[
     },
     Published { name: "doctor", title: "tfguard doctor --json", schema: of::<crate::doctor::Document<'_>> },
     Published {
+        name: "history",
+        title: "tfguard history --json",
+        schema: of::<crate::cli::history::Answer<'_>>,
+    },
+    Published {
         name: "state-versions",
         title: "tfguard state versions --json",
         schema: of::<crate::cli::versions::Document<'_>>,

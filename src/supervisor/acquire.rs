@@ -1,5 +1,6 @@
 //! From asking for the locks to holding them all, or to knowing why not.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,9 @@ use super::keyring::{Hold, Keyring};
 use super::run::Plan;
 use super::telling::{Seen, Telling};
 use super::verdict::cancelled;
+
+/// How long a terminal may take to show that the wait is over.
+const CLEARED: Duration = Duration::from_secs(1);
 
 /// A lock that a run needs.
 pub struct Need {
@@ -53,6 +57,8 @@ pub(super) struct Waiting<'a> {
     pub(super) reporter: &'a Reporter,
     /// When the first of them was asked for.
     pub(super) since: Instant,
+    /// People were told that we wait.
+    pub(super) told: Cell<bool>,
 }
 
 impl Waiting<'_> {
@@ -82,7 +88,18 @@ impl Waiting<'_> {
             });
             found.push(one);
         }
+        if self.told.get() {
+            self.clear_the_terminal().await;
+        }
         Ok(found)
+    }
+
+    /// A child writes to the terminal itself: what moves there has to be gone before. A terminal that
+    /// takes nothing is not waited for, and meanwhile the locks are kept alive.
+    async fn clear_the_terminal(&self) {
+        let reporter = self.reporter.clone();
+        // Without a thread for it the two may meet.
+        let _ = tokio::task::spawn_blocking(move || reporter.flush(CLEARED)).await;
     }
 
     async fn take(
@@ -213,7 +230,7 @@ impl OneLock<'_> {
                             self.tell(&mut telling);
                         } else if notice == Notice::GrantMissed {
                             self.waiting.warn(format!(
-                                "lock {name}: it was our turn and we did not answer within 10 s; we queue again at the end"
+                                "lock {name}: it was the turn of this run, which did not answer within 10 s; it queues again at the end"
                             ));
                         }
                     }
@@ -255,6 +272,7 @@ impl OneLock<'_> {
 
     fn tell(&self, telling: &mut Telling) {
         let Some(word) = telling.tell(self.waiting.clock.now()) else { return };
+        self.waiting.told.set(true);
         self.waiting.reporter.emit(Event::LockWaiting {
             lock: self.need.name.clone(),
             session: self.waiting.plan.candidate.session.clone(),
@@ -273,7 +291,7 @@ impl OneLock<'_> {
             if let Update::Finished(finish, _) = update {
                 if !finish.is_clean() {
                     self.waiting.warn(format!(
-                        "lock {}: the store could not be told that we left the queue; our place is passed over after 10 s",
+                        "lock {}: the store could not be told that this run left the queue; its place is passed over after 10 s",
                         self.need.name
                     ));
                 }
@@ -307,7 +325,7 @@ impl OneLock<'_> {
                 "lock {lock}: its queue is full; try again later, or look for jobs that pile up with `tfguard {options} status`"
             )),
             (Finish::TurnedAway(by), _) => Error::NotAcquired(format!(
-                "lock {lock}: {} took us out of the queue: {}",
+                "lock {lock}: {} took this run out of the queue: {}",
                 escape::line(&by.by),
                 escape::line(&by.reason)
             )),

@@ -263,8 +263,9 @@ impl Scene<'_> {
             credentials::Notice::Expiring { credentials, expires, stop } => {
                 Event::CredentialsExpiring { credentials, expires, stop }
             }
-            credentials::Notice::Renewed { credentials, until } => {
-                let until = until.map_or("without a known end".to_owned(), |at| format!("until {at:.0}"));
+            credentials::Notice::Renewed { credentials, until: ends } => {
+                let until = |at| format!("until {}", human::time(at, self.clock.now().wall));
+                let until = ends.map_or_else(|| "without a known end".to_owned(), until);
                 let text = format!("the command's AWS credentials can be renewed, {until}: {credentials}");
                 Event::say(Level::Debug, text)
             }

@@ -94,13 +94,14 @@ impl Leaving<'_> {
         let left = tenure.deadlines().end.since(self.clock.mono());
         let task = || "the lock's task has ended".to_owned();
         let why = self.cause.as_ref().map_or_else(task, ToString::to_string);
-        let ends = self.clock.now().wall + left;
+        let now = self.clock.now().wall;
+        let ends = human::time(now + left, now);
         let frees = format!("tfguard {options} unlock --now --reason …");
         self.reporter.emit(Event::Diagnostic {
             level: Level::Error,
             summary: format!("lock {name} could not be released: {why}"),
             detail: Some(format!(
-                "its lease ends in {} ({ends:.0}); after that whoever waits takes it over. To free it before: `{frees}`",
+                "its lease ends in {} ({ends}); after that whoever waits takes it over. To free it before: `{frees}`",
                 human::duration(left)
             )),
         });

@@ -1,5 +1,6 @@
 //! A whole run, from asking for the locks to their release.
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -143,7 +144,7 @@ pub async fn run(
         reporter.emit(Event::say(Level::Warn, text));
     }
     let mut keys = Keyring::new(clock, reporter);
-    let waiting = Waiting { plan, clock, reporter, since: clock.mono() };
+    let waiting = Waiting { plan, clock, reporter, since: clock.mono(), told: Cell::new(false) };
     let found = match waiting.acquire(&mut keys, &mut arrivals).await {
         Ok(found) => found,
         Err(error) => {

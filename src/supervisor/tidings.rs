@@ -91,13 +91,13 @@ impl Keyring<'_> {
 fn cause_of(loss: &Loss) -> String {
     match loss {
         Loss::Gone => {
-            "our entry has gone from its record: someone took it over, or the record was deleted".to_owned()
+            "this run has gone from its record: someone took it over, or the record was deleted".to_owned()
         }
         Loss::Revoked(by) => {
-            format!("{} asked us to stop: {}", escape::line(&by.by), escape::line(&by.reason))
+            format!("{} asked this run to stop: {}", escape::line(&by.by), escape::line(&by.reason))
         }
         Loss::Removed(by) => {
-            format!("{} removed us: {}", escape::line(&by.by), escape::line(&by.reason))
+            format!("{} removed this run: {}", escape::line(&by.by), escape::line(&by.reason))
         }
     }
 }

@@ -63,15 +63,15 @@ pub fn apply_of(file: &OsStr, plan: &[OsString], ephemeral: &[String]) -> Vec<Os
 pub fn unfit(command: &str, plan: &[OsString], ambient: &[OsString]) -> Option<String> {
     if has_flag(plan, "auto-approve") {
         return Some(format!(
-            "-auto-approve is not an argument of plan, which is what stands after --: tfguard {command} \
-             --auto-approve -- …"
+            "-auto-approve is not an argument of plan, which is what stands after --: `tfguard {command} \
+             --auto-approve -- …`"
         ));
     }
     if let Some(Piece::Word(word)) = pieces(plan).into_iter().find(|piece| matches!(piece, Piece::Word(_))) {
         let word = word.to_string_lossy();
         return Some(format!(
-            "{command} makes its own plan, and {:?} is not an argument of one; to apply a saved plan: tfguard \
-             apply -- FILE",
+            "{command} makes its own plan, and {:?} is not an argument of one; to apply a saved plan: `tfguard \
+             apply -- FILE`",
             crate::escape::field(&word)
         ));
     }

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use tfguard::report::reporter::open_log_file;
-use tfguard::report::{Destination, Event, Level, Reporter, SharedWriter};
+use tfguard::report::{Destination, Event, Level, Reporter, Screen, SharedWriter};
 
 use crate::cli_folder::Folder;
 
@@ -15,7 +15,7 @@ fn events_are_appended_also_when_the_terminal_is_quiet() {
     let folder = Folder::new("log-file");
     let path = folder.path().join("log");
     for text in ["first", "second"] {
-        let quiet = Destination::Text { out: SharedWriter::new(std::io::sink()), colour: false };
+        let quiet = Destination::Text { out: SharedWriter::new(std::io::sink()), screen: Screen::PLAIN };
         let file = open_log_file(&path).unwrap();
         let reporter =
             Reporter::start(quiet, Level::Warn, Some(file), || jiff::Timestamp::UNIX_EPOCH).unwrap();

@@ -60,8 +60,19 @@ export async function handIn(run, env = process.env) {
   }
   const died = run.course.started && !run.course.summary;
   if (!page && died && env.TFGUARD_CI !== 'none') page = obituary(run);
+  if (page) await add(page, env);
+}
+
+/** The page of a step that came to no run. */
+export async function refuse(message, env = process.env) {
+  if (env.TFGUARD_CI === 'none') return;
+  const errors = `<h4>❌ Errors</h4>\n\n<ul><li>${text(message)}</li></ul>\n\n`;
+  await add(`<h3>⛔ tfguard: nothing was run</h3>\n\n${errors}`, env);
+}
+
+async function add(page, env) {
   const file = env.GITHUB_STEP_SUMMARY;
-  if (!page || !file) return;
+  if (!file) return;
   try {
     const taken = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
     if (taken + Buffer.byteLength(page) <= STEP) appendFileSync(file, page);

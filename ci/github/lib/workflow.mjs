@@ -44,7 +44,9 @@ export async function print(chunk) {
 
 /** Says something for people. Never fails: whoever would read it may be gone. */
 export async function say(text) {
-  await print(`tfguard: ${String(text).replaceAll('\n', ' ')}\n`).catch(() => {});
+  // The runner finds commands of its older form anywhere in a line.
+  const line = String(text).replaceAll('\n', ' ').replaceAll('##[', '# #[');
+  await print(`tfguard: ${line}\n`).catch(() => {});
 }
 
 /** Marks the step with a warning. */

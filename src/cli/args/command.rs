@@ -103,9 +103,9 @@ pub enum Command {
     Status(Status),
     /// Show the last runs of the lock
     ///
-    /// Who ran what and when, how long it waited and held, how it ended and what it changed. Every
-    /// run is written down after its release, a killed one by its guardian or by whoever finds it
-    /// dead; 90 days are kept.
+    /// Who ran what and when, how long it waited and held, how it ended and what it changed, as a
+    /// table, as JSON, or as a page for a browser. Every run is written down after its release, a
+    /// killed one by its guardian or by whoever finds it dead; 90 days are kept.
     #[command(override_usage = "tfguard history [OPTIONS]", args_override_self = true)]
     History(History),
     /// List earlier versions of the state, or bring one back

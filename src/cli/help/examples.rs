@@ -163,6 +163,7 @@ const ABOUT: &[About] = &[
         examples: &[
             example("The last five", "tfguard history -n 5"),
             example("The last week's, for programs", "tfguard history --since 7d --json"),
+            example("A page for a browser", "tfguard history --since 2026-11-01 --html history.html"),
         ],
         codes: &[],
     },

@@ -33,7 +33,10 @@ pub(crate) struct Answer<'a> {
 impl Asked {
     /// No answer came within `timeout`.
     pub(crate) fn silent(&self, timeout: Duration) -> StoreError {
-        unavailable(Unavailable::Timeout, format!("{} did not answer within {timeout:?}", self.service))
+        unavailable(
+            Unavailable::Timeout,
+            format!("{} did not answer within {} s", self.service, timeout.as_secs_f64()),
+        )
     }
 
     /// Something else than the service answered, with this HTTP status.

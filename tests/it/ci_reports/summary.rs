@@ -153,3 +153,32 @@ fn a_page_that_cannot_be_written_is_a_warning() {
     let finished = run.env("GITHUB_STEP_SUMMARY", project.path("none/page")).output().exits(0);
     finished.says(&["warning: the step summary ", "cannot be written"]);
 }
+
+/// GitHub masks a job's secrets in the page as it does in the log: as they are, and as XML writes them. A page that
+/// wrote them in any other way would show them to everybody.
+#[test]
+fn a_secret_in_what_terraform_says_can_be_masked() {
+    for format in ["text", "json"] {
+        for secret in ["p@ss_w*rd`1~$#[x](y)|!", "a<b>&'\"c\\\\d", "-----{x}"] {
+            let locks = Locks::local();
+            let literal = secret.replace('"', "\\\"");
+            let project = Project::with(&format!(
+                "resource \"terraform_data\" \"x\" {{\n  lifecycle {{\n    precondition {{\n      condition     = \
+                 terraform.workspace == \"none\"\n      error_message = \"Refused: {literal} is no token.\"\n    }}\n  \
+                 }}\n}}\n"
+            ));
+            let secret = secret.replace("\\\\", "\\");
+            let run = locks.run(&project).args(["plan", "--log-format", format]);
+            in_step(run, &project).output().exits(1);
+            let masked =
+                shows(&project, &["Refused: "]).replace(&secret, "***").replace(&xml(&secret), "***");
+            assert!(masked.contains("Refused: *** is no token."), "{secret}: {masked}");
+        }
+    }
+}
+
+/// As .NET's `SecurityElement.Escape` has it, with which the runner makes the second form of a secret.
+fn xml(text: &str) -> String {
+    let escapes = [('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;"), ('\'', "&apos;")];
+    escapes.iter().fold(text.to_owned(), |text, (c, escaped)| text.replace(*c, escaped))
+}

@@ -72,10 +72,10 @@ fn a_session_that_is_too_short_starts_nothing_and_asks_for_no_lock() {
     let vars = [&session()[..], &[("AWS_CREDENTIAL_EXPIRATION", expiration.as_str())]].concat();
     let ended = world.with(&vars, &["--min-session", "10m"], "touch ran").end();
     assert_eq!(ended.code, Some(77), "{}", ended.text);
-    let when = &expiration[.."2030-01-31T12:00:00".len()];
+    let when = &expiration["2030-01-31T".len().."2030-01-31T12:00:00".len()];
     assert_says(
         &ended,
-        &["AWS_SESSION_TOKEN", when, "--min-session asks for 10m", "nothing was locked or run"],
+        &["AWS_SESSION_TOKEN", when, "--min-session asks for 10 min", "nothing was locked or run"],
     );
     assert!(!world.file("ran").exists() && !world.file("locks").exists());
     // The variable does the same.
@@ -112,7 +112,7 @@ fn a_session_that_the_wait_used_up_is_noticed_before_the_command_starts() {
     assert_eq!(first.end().code, Some(0));
     let ended = second.end();
     assert_eq!(ended.code, Some(77), "{}", ended.text);
-    assert_says(&ended, &["--min-session asks for 8s", "nothing more was started"]);
+    assert_says(&ended, &["--min-session asks for 8 s", "nothing more was started"]);
     assert_eq!((ended.events("lock_acquired").len(), ended.events("lock_released").len()), (1, 1));
     assert!(!ran.exists());
 }
@@ -140,7 +140,7 @@ fn a_profile_whose_keys_end_too_soon_is_refused_by_name() {
     let world = World::new();
     let ended = world.profile(&[60], &["--min-session", "10m"], "true").end();
     assert_eq!(ended.code, Some(77), "{}", ended.text);
-    assert_says(&ended, &["profile \\\"ops\\\"", "--min-session asks for 10m"]);
+    assert_says(&ended, &["profile \\\"ops\\\"", "--min-session asks for 10 min"]);
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn what_would_be_stopped_at_once_is_not_started() {
     let world = World::new();
     let ended = world.run(5, &["--stop-before-expiry", "1m"], "touch ran").end();
     assert_eq!(ended.code, Some(77), "{}", ended.text);
-    assert_says(&ended, &["--stop-before-expiry asks for 1m"]);
+    assert_says(&ended, &["--stop-before-expiry asks for 1 min"]);
     assert!(!world.file("ran").exists());
 }
 

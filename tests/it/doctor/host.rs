@@ -21,7 +21,7 @@ fn clock_off_by(seconds: i64) -> Diagnosis {
 fn a_clock_that_is_off() {
     clock_off_by(0).works().is("clock", "ok");
     let text = clock_off_by(120).works().is("clock", "warning");
-    assert!(text.contains("2m") && text.contains("ahead"), "{text}");
+    assert!(text.contains("2 min") && text.contains("ahead"), "{text}");
     let text = clock_off_by(-120).works().is("clock", "warning");
     assert!(text.contains("behind") && text.contains("set-ntp"), "{text}");
     clock_off_by(3600).fails().is("clock", "error");
@@ -101,7 +101,7 @@ fn credentials_that_are_missing_or_end_soon() {
     let text = Diagnosis::of(until(600).args(["--min-session", "1h"]))
         .fails()
         .is("credentials-of-terraform", "error");
-    assert!(text.contains("--min-session asks for 1h"), "{text}");
+    assert!(text.contains("--min-session asks for 1 h"), "{text}");
     assert!(!text.contains("secret"), "{text}");
 }
 

@@ -62,7 +62,7 @@ fn a_holder_that_lives_and_one_that_looks_dead() {
     let text = found(json!({ "holders": holder(1) })).works().is("lock-holder", "info");
     assert!(text.contains("eve\\u{1b}[2J on ci-1"), "{text}");
     let text = found(json!({ "holders": holder(600) })).works().is("lock-holder", "warning");
-    assert!(text.contains("for 10m") && text.contains("--session s1"), "{text}");
+    assert!(text.contains("for 10 min") && text.contains("--session s1"), "{text}");
 }
 
 #[test]

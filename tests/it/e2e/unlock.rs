@@ -40,7 +40,7 @@ fn a_holder_that_is_asked_stops_its_terraform_and_releases(locks: &Locks) {
     let asked = unlock(locks, &project, &["--yes", "--reason", "wrong branch"]).output().exits(0);
     asked.says(&["asked to stop: ", "running `terraform apply", "--now"]);
     let apply = apply.finish().exits(76);
-    assert!(cause(&apply).contains("olga") && cause(&apply).contains("asked us to stop: wrong branch"));
+    assert!(cause(&apply).contains("olga") && cause(&apply).contains("asked this run to stop: wrong branch"));
     assert_eq!(apply.stdout_text().matches("Interrupt received").count(), 1, "{}", apply.stdout_text());
     assert_eq!(apply.event("child_exited")["code"], 1);
     assert_eq!(locks.last(), ("released".into(), Some(1)));
@@ -78,7 +78,7 @@ fn a_waiter_that_is_taken_out_is_told_by_whom(locks: &Locks) {
     let out = unlock(locks, &project, &["--yes", "--session", &session, "--reason", "superseded"]);
     out.output().exits(0).says(&["took ", "out of the queue"]);
     assert_eq!(locks.record().unwrap()["queue"], json!([]));
-    let waiter = waiter.finish().exits(75).says(&["olga", "took us out of the queue: superseded"]);
+    let waiter = waiter.finish().exits(75).says(&["olga", "took this run out of the queue: superseded"]);
     assert!(!waiter.kinds().contains(&"child_started"));
     let nobody = unlock(locks, &project, &["--yes", "--session", &session, "--reason", "again"]).output();
     nobody.exits(64).says(&["no session", &session, "tfguard status"]);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{history, numbers};
+use super::{history, numbers, plant, run};
 use crate::e2e::locks::{Locks, over_both_stores};
 use crate::support::fault::{Fault, Proxy};
 use crate::support::project::Project;
@@ -21,9 +21,12 @@ fn a_lock_without_runs_says_so(locks: &Locks) {
     shown.says(&["lock e2e: there were no runs"]);
     assert_eq!(history(locks, &project, &[]), [json!(null); 0]);
     for (options, says) in [
-        (&["-n", "0"][..], "0 is not in 1..=1000"),
+        (&["-n", "0"][..], "0 is not in 1..=10000"),
         (&["-n", "x"], "invalid value"),
-        (&["--since", "soon"], "--since \"soon\": it is not a duration"),
+        (
+            &["--since", "soon"],
+            "--since \"soon\": it is not a duration such as 7d or \"1h 30m\", nor a date such as 2026-11-01",
+        ),
     ] {
         locks.run(&project).args(["history"]).args(options).output().exits(64).says(&[says]);
     }
@@ -68,6 +71,59 @@ fn a_hostile_item_cannot_garble_the_table(locks: &Locks) {
     let shown = locks.run(&project).args(["history"]).output().exits(0).stdout_text();
     assert_eq!(shown.lines().count(), 2, "{shown:?}");
     assert!(!shown.contains('\u{1b}'), "{shown:?}");
+}
+
+/// What is older than asked for is not read, but for one request that shows that it is.
+#[test]
+fn a_store_is_read_only_as_far_back_as_it_has_to_be() {
+    let locks = Locks::dynamodb();
+    let Locks::Dynamodb(engine) = &locks else { unreachable!() };
+    let proxy = Proxy::start(&engine.endpoint);
+    // One an hour; the last of 450 began 449 hours after the first.
+    let runs: Vec<_> =
+        (1..=450_u32).map(|n| run(n.into(), [i64::from(n - 1) * 3600, 1, 60], &json!({}))).collect();
+    plant(&locks, &runs);
+    let project = Project::hello();
+    for (options, shown, requests) in [
+        (&["-n", "5"][..], 5, 1),
+        (&["-n", "100"], 100, 1),
+        // The start of run 401: all of it is on the first page, and the second shows that it ends there.
+        (&["--since", "2026-12-08T00:00"], 50, 2),
+        (&["--since", "2026-12-08T02:00+02:00", "-n", "70"], 50, 1),
+        (&["--since", "2026-12-08", "-n", "10"], 10, 1),
+        // Run 301.
+        (&["--since", "2026-12-03T20:00"], 150, 3),
+        (&["--since", "2026-11-21"], 450, 5),
+    ] {
+        let before = proxy.seen("BatchGetItem");
+        let asked = locks.run(&project).env("TFGUARD_ENDPOINT_URL", proxy.endpoint());
+        let found = asked.args(["history", "--json"]).args(options).output().exits(0);
+        let document: serde_json::Value = serde_json::from_slice(&found.stdout).unwrap();
+        assert_eq!(document["runs"].as_array().unwrap().len(), shown, "{options:?}");
+        assert_eq!(proxy.seen("BatchGetItem") - before, requests, "{options:?}");
+    }
+}
+
+#[test]
+fn several_locks_are_shown_one_after_the_other() {
+    let locks = Locks::local();
+    let project = Project::hello();
+    let both = |args: &[&str]| locks.run(&project).without_env("TFGUARD_LOCK").args(args);
+    both(&["exec", "--lock", "b", "--lock", "a", "--", "true"]).output().exits(0);
+    let shown = both(&["history", "--lock", "b", "--lock", "a", "--lock", "c"]).output().exits(0);
+    let text = shown.stdout_text();
+    let heads: Vec<&str> =
+        text.lines().filter(|line| line.starts_with("lock ")).map(|line| &line[..7]).collect();
+    assert_eq!(heads, ["lock a ", "lock b ", "lock c "], "{text}");
+    shown.says(&["lock c: there were no runs"]);
+    let shown = both(&["history", "--lock", "b", "--lock", "a", "--json"]).output().exits(0);
+    let document: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    crate::support::schema::check("history", &document);
+    assert_eq!((&document["locks"][0]["lock"], &document["locks"][1]["lock"]), (&json!("a"), &json!("b")));
+    assert_eq!(document["locks"][1]["runs"][0]["session"].is_string(), true);
+    let page =
+        both(&["history", "--lock", "b", "--lock", "a", "--html", "-"]).output().exits(0).stdout_text();
+    assert!(page.contains("<h2 id=\"name-1\">a</h2>") && page.contains("<h2 id=\"name-2\">b</h2>"));
 }
 
 /// The history is for people: a table that takes the lock and not the history fails no run.

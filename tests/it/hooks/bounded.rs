@@ -80,7 +80,7 @@ fn a_hook_that_goes_wrong_is_a_warning_and_changes_nothing() {
     let site = Site::new();
     site.project.script("fail", "cat >/dev/null; echo to stdout; printf 'to stderr \\033[2J' >&2; exit 3");
     for (hook, result, part) in [
-        ("acquired=./fail", "failed", "failed with exit code 3"),
+        ("acquired=./fail", "failed", "(exit code 3)"),
         ("acquired=./nowhere", "not_started", "cannot be found"),
         ("acquired=no-such-program-of-ours", "not_started", "no-such-program-of-ours cannot be found"),
         ("acquired=sh -c 'kill -9 $$'", "failed", "was ended by SIGKILL"),

@@ -96,7 +96,7 @@ fn what_an_interrupted_setup_left_is_taken_up() {
     });
     let options = ["--table", "cut-lock", "--bucket", "cut-states"];
     let failed = setup(&project, &cut.endpoint(), &options).output().exits(69);
-    failed.says(&["cut-lock", "was created, and TTL could not be switched on", "run tfguard setup again"]);
+    failed.says(&["cut-lock", "was created, and TTL could not be switched on", "run `tfguard setup` again"]);
     let repair = [&options[..], &["--repair"]].concat();
     setup(&project, endpoint, &repair).output().exits(0);
     is_right_table(&table(endpoint, "cut-lock"));

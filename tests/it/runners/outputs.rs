@@ -92,6 +92,12 @@ fn wrong_inputs_are_said_where_people_look() {
     let ended = wrong.run().exits(64);
     assert_eq!(ended.commands.len(), 1, "{}", ended.text());
     assert!(ended.commands[0].starts_with("::error title=tfguard::input command is"), "{}", ended.text());
+    let page = wrong.page("main");
+    assert!(page.starts_with("<h3>⛔ tfguard: nothing was run</h3>\n"), "{page}");
+    assert!(
+        page.contains("<li>input command is &quot;aply\\n::error::x&quot;; it is one of install, "),
+        "{page}"
+    );
     wrong.post().exits(0);
 }
 

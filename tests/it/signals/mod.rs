@@ -5,6 +5,7 @@
 mod counted;
 mod frozen;
 mod lease;
+mod live;
 mod processes;
 pub(crate) mod puppet;
 mod shells;

@@ -154,7 +154,7 @@ fn silence_ends_at_the_timeout() {
         let started = Instant::now();
         for error in both(&setup.store, Duration::from_millis(300)).await {
             assert_eq!(kind(&error), Some(Unavailable::Timeout), "{error:?}");
-            assert_says(&error, &[&setup.proxy.endpoint(), "300ms"]);
+            assert_says(&error, &[&setup.proxy.endpoint(), "0.3 s"]);
         }
         assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
     });

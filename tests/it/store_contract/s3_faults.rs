@@ -119,7 +119,7 @@ fn what_does_not_answer_is_told_apart() {
         let began = Instant::now();
         for error in both(store, Duration::from_millis(300)).await {
             assert_eq!(kind(&error), Some(Unavailable::Timeout), "{error:?}");
-            assert_says(&error, &["did not answer within 300ms"]);
+            assert_says(&error, &["did not answer within 0.3 s"]);
         }
         assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
         proxy.set(Fault::Close);

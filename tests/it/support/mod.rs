@@ -1,5 +1,6 @@
 //! What several tests lean on.
 
+pub(crate) mod browser;
 pub(crate) mod dynamo;
 pub(crate) mod fault;
 pub(crate) mod folder;

@@ -19,6 +19,9 @@ use rustix::termios::{Termios, Winsize, tcgetattr, tcgetpgrp, tcsetwinsize};
 /// What the leader of the terminal's session is to become: its arguments, apart by [`APART`].
 const LEADER: &str = "TFGUARD_TEST_LEADER";
 const APART: &str = "\u{1f}";
+/// The window.
+pub(crate) const ROWS: u16 = 50;
+pub(crate) const COLUMNS: u16 = 200;
 /// Nothing that a test waits for takes longer.
 const BOUND: Duration = Duration::from_secs(30);
 /// How often the reader looks whether it is still wanted.
@@ -41,7 +44,7 @@ impl Pty {
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
         let slave = PathBuf::from(OsString::from(ptsname(&master, Vec::new()).unwrap().to_str().unwrap()));
-        let size = Winsize { ws_row: 50, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0 };
+        let size = Winsize { ws_row: ROWS, ws_col: COLUMNS, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&master, size).unwrap();
         let master = File::from(master);
         let screen = Arc::new(Mutex::new(Vec::new()));
@@ -77,13 +80,20 @@ impl Pty {
         String::from_utf8_lossy(&self.screen.lock().unwrap()).into_owned()
     }
 
-    /// Waits until `text` has come out.
-    pub(crate) fn wait_for(&self, text: &str) {
+    /// Waits until `text` has come out, and gives back all that has.
+    pub(crate) fn wait_for(&self, text: &str) -> String {
         let deadline = Instant::now() + BOUND;
         while !self.screen().contains(text) {
             assert!(Instant::now() < deadline, "no {text:?} on the terminal: {}", self.screen());
             std::thread::sleep(LOOK);
         }
+        self.screen()
+    }
+
+    /// The window gets so many columns.
+    pub(crate) fn resize(&self, columns: u16) {
+        let size = Winsize { ws_row: ROWS, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(self.master.as_ref().unwrap(), size).unwrap();
     }
 
     /// The settings, to be compared as text.
