@@ -3,7 +3,7 @@
 
 import { appendFileSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { Run } from './run.mjs';
-import { say } from './workflow.mjs';
+import { fail, say } from './workflow.mjs';
 
 /** Bytes that GitHub takes of one step, with room to spare. */
 const STEP = 1000 * 1024;
@@ -59,6 +59,7 @@ export async function handIn(run, env = process.env) {
     // It had no time for it, or no room.
   }
   const died = run.course.started && !run.course.summary;
+  if (died) await fail('tfguard itself was killed; the page of the run says who ended it, and what became of its locks');
   if (!page && died && env.TFGUARD_CI !== 'none') page = obituary(run);
   if (page) await add(page, env);
 }

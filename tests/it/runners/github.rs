@@ -244,7 +244,10 @@ fn when_tfguard_is_killed_the_step_waits_for_its_guardian() {
     let step = job.working();
     stage.state.slow_down(Duration::from_secs(1));
     signal(job.supervisor(), libc::SIGKILL);
-    step.end().exits(137).says(&["the supervisor of lock stage was killed", "lock stage released"]);
+    let ended =
+        step.end().exits(137).says(&["the supervisor of lock stage was killed", "lock stage released"]);
+    let error = "::error title=tfguard::tfguard itself was killed";
+    assert!(ended.commands.iter().any(|command| command.starts_with(error)), "{:?}", ended.commands);
     let page = job.page("main");
     for part in [
         "<h3>💀 tfguard apply: tfguard itself was killed</h3>",

@@ -49,6 +49,7 @@ fn a_plan_is_made_and_that_very_plan_applied() {
     // 2 says that there are changes. That is no failure, unless somebody wants it to be one.
     plan.run().exits(0);
     assert_eq!((plan.output("exit-code"), plan.output("changes-add")), ("2".into(), "1".into()));
+    assert_eq!(plan.output("outcome"), "succeeded");
     let file = plan.output("plan-file");
     assert_eq!(file, stage.path("the plan").display().to_string());
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
