@@ -141,7 +141,8 @@ mod tests {
             assert_eq!(error.exit_code(), 64);
             assert!(error.to_string().contains(part), "{error}");
         }
-        for (toml, part) in [("[hooks]\ntimeout = 0\n", "not 0"), ("[hooks]\ntimeout = \"1h\"\n", "up to 5 min")]
+        for (toml, part) in
+            [("[hooks]\ntimeout = 0\n", "not 0"), ("[hooks]\ntimeout = \"1h\"\n", "up to 5 min")]
         {
             let error = resolved(&[], &[], toml).unwrap_err();
             assert_eq!(error.exit_code(), 78);
