@@ -10,17 +10,30 @@ import subprocess
 import sys
 from pathlib import Path
 
+import asked
 import contenders
+import handoff
 import machine
 import memory
 import overhead
+import resting
+import throughput
 from programs import Programs
 from runs import RunFailed
 from sides import STORES
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
-MEASUREMENTS = {"overhead": overhead.measure, "contenders": contenders.measure, "memory": memory.measure}
+LEASE_TARGET = TARGET / "bench-dynamodb-lease"
+MEASUREMENTS = {
+    "overhead": overhead.measure,
+    "handoff": handoff.measure,
+    "contenders": contenders.measure,
+    "requests": asked.measure,
+    "memory": memory.measure,
+    "rest": resting.measure,
+    "throughput": throughput.measure,
+}
 
 
 def main() -> int:
@@ -46,14 +59,19 @@ def parse() -> argparse.Namespace:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         description="What the lock costs, against bare Terraform in the same run on the same machine.",
     )
-    parser.add_argument("measure", nargs="*", choices=["all", *MEASUREMENTS], default="all", help="what")
+    parser.add_argument("measure", nargs="*", choices=["all", *MEASUREMENTS], default=["all"], help="what")
     parser.add_argument("--over", choices=["all", *STORES], default="all", help="the store of the lock")
     parser.add_argument("--rounds", "-n", type=int, default=20, help="overhead: rounds of one run each")
     parser.add_argument("--contenders", "-c", type=int, default=6, help="contenders: how many at once")
-    parser.add_argument("--work", type=float, default=1.0, help="contenders: seconds of work of each")
     parser.add_argument(
-        "--no-rival", action="store_true", help="contenders: leave out terraform's own -lock-timeout"
+        "--queue", type=int, nargs="+", default=[6, 20, 100], help="handoff: how many at once"
     )
+    parser.add_argument(
+        "--work", type=float, default=1.0, help="contenders, handoff: seconds of work of each"
+    )
+    parser.add_argument("--watch", type=float, default=60, help="requests, rest: seconds of looking on")
+    parser.add_argument("--megabytes", type=int, default=200, help="throughput: of each kind of line")
+    parser.add_argument("--no-rival", action="store_true", help="contenders, handoff: tfguard only")
     parser.add_argument("--no-build", action="store_true", help="measure what is built already")
     parser.add_argument(
         "--binary", type=Path, default=TARGET / "release/tfguard", help="the tfguard to measure"
@@ -61,8 +79,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--terraform-bin", default="terraform", help="else tofu, from PATH")
     options = parser.parse_args()
     options.stores = STORES if options.over == "all" else (options.over,)
-    if min(options.rounds, options.contenders) < 1:
-        parser.error("--rounds and --contenders are at least 1")
+    if min(options.rounds, options.contenders, *options.queue) < 1:
+        parser.error("--rounds, --contenders and --queue are at least 1")
     return options
 
 
@@ -79,6 +97,7 @@ def find_programs(options: argparse.Namespace) -> Programs:
         tfguard=options.binary.resolve(),
         terraform=Path(terraform),
         engine=TARGET / "debug/examples/dynamo-engine",
+        lease=LEASE_TARGET / "release/bench-dynamodb-lease",
         hello=ROOT / "examples/hello",
     )
     for needed in (programs.tfguard, programs.engine):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from contextlib import ExitStack
@@ -16,7 +15,7 @@ import figures
 from programs import Programs
 from runs import Run, RunFailed
 from sides import Guard, bare_apply, guard
-from work import Workplace, gaps, wait_until
+from work import Workplace, gaps, in_line, wait_until
 
 BARE_RUNS = 5
 # Terraform does not say that it waits. Its start takes about 50 ms, so these arrive one by one.
@@ -99,23 +98,6 @@ def guarded_side(guarded: Guard, place: Workplace, count: int, scratch: Path) ->
             run.finish()
         seconds = time.perf_counter() - runs[0].started
     return judged(guarded.name, place, seconds, gave_up=0)
-
-
-def in_line(log: Path) -> bool:
-    """Whether the run has the lock or a place in the queue."""
-    try:
-        lines = log.read_text().splitlines()
-    except FileNotFoundError:
-        return False
-    return any(kind(line) in ("lock_waiting", "lock_acquired") for line in lines)
-
-
-def kind(line: str) -> str | None:
-    try:
-        return json.loads(line).get("type")
-    except ValueError:
-        # The last line may be half written.
-        return None
 
 
 def rival_side(programs: Programs, place: Workplace, count: int) -> Outcome:

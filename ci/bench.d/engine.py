@@ -28,7 +28,7 @@ class Engine(AbstractContextManager):
         self.url = self._process.stdout.readline().strip()
         if not self.url:
             raise RunFailed(f"{program} ended with {self._process.wait()} before it served.")
-        self._create_table()
+        self.create_table(TABLE, "LockID")
 
     def __exit__(self, *_: object) -> None:
         self._process.stdin.close()
@@ -39,22 +39,29 @@ class Engine(AbstractContextManager):
             self._process.wait()
         self._process.stdout.close()
 
-    def _create_table(self) -> None:
+    def create_table(self, name: str, key: str, expiry: str | None = None) -> None:
+        """A table paid per request, whose items expire by the attribute `expiry`."""
         table = {
-            "TableName": TABLE,
+            "TableName": name,
             "BillingMode": "PAY_PER_REQUEST",
-            "AttributeDefinitions": [{"AttributeName": "LockID", "AttributeType": "S"}],
-            "KeySchema": [{"AttributeName": "LockID", "KeyType": "HASH"}],
+            "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": key, "KeyType": "HASH"}],
         }
+        self._call("CreateTable", table)
+        if expiry:
+            specification = {"AttributeName": expiry, "Enabled": True}
+            self._call("UpdateTimeToLive", {"TableName": name, "TimeToLiveSpecification": specification})
+
+    def _call(self, operation: str, body: dict) -> None:
         # The engine wants to see a signature, and does not check it.
         credential = f"bench/20260101/{REGION}/dynamodb/aws4_request"
         headers = {
             "Content-Type": "application/x-amz-json-1.0",
-            "X-Amz-Target": "DynamoDB_20120810.CreateTable",
+            "X-Amz-Target": f"DynamoDB_20120810.{operation}",
             "X-Amz-Date": "20260101T000000Z",
             "Authorization": f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0",
         }
-        request = urllib.request.Request(self.url, json.dumps(table).encode(), headers)
+        request = urllib.request.Request(self.url, json.dumps(body).encode(), headers)
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with direct.open(request, timeout=10):
             pass

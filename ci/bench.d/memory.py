@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ def measure(programs: Programs, options: argparse.Namespace) -> str:
         with guard(programs, "local", scratch) as guarded:
             flood = ("sh", "-c", f"yes | head -c {OUTPUT_MB}000000")
             command = guarded.command("exec", *flood, options=("--log-format", "json"))
-            with Run(command, scratch, discard_stdout=True) as run:
+            with Run(command, scratch, stdout=subprocess.DEVNULL) as run:
                 rows.append(row(f"{OUTPUT_MB} MB of output as json", run))
     return f"### Memory: peak resident size\n\n{figures.table(['', 'supervisor MB', 'guardian MB'], rows)}"
 

@@ -14,5 +14,7 @@ class Programs:
     terraform: Path
     engine: Path
     """Serves DynamoDB on loopback."""
+    lease: Path
+    """Runs a command under a lease of the dynamodb-lease crate; may be missing."""
     hello: Path
     """The configuration that is applied for nothing."""

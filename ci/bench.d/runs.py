@@ -47,7 +47,7 @@ class Run(AbstractContextManager):
         command: list[str],
         directory: Path,
         variables: dict[str, str] | None = None,
-        discard_stdout: bool = False,
+        stdout: int | None = None,
     ):
         self.command = command
         # A process that is still running when the context ends is stopped there, not by the collector.
@@ -58,7 +58,7 @@ class Run(AbstractContextManager):
             cwd=directory,
             env={**environment(), **(variables or {})},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL if discard_stdout else self._output,
+            stdout=self._output if stdout is None else stdout,
             stderr=self._output,
             start_new_session=True,
         )

@@ -35,13 +35,20 @@ class Guard:
 @contextmanager
 def guard(programs: Programs, store: str, scratch: Path) -> Iterator[Guard]:
     """tfguard over `store`, whose DynamoDB engine lives as long as the context."""
-    common = ("--terraform-bin", str(programs.terraform), "--lock", "bench", "--store", store)
     if store == "local":
-        yield Guard(store, programs.tfguard, (*common, "--local-dir", str(scratch / "locks")))
+        where = ("--store", store, "--local-dir", str(scratch / "locks"))
+        terraform = ("--terraform-bin", str(programs.terraform))
+        yield Guard(store, programs.tfguard, (*terraform, "--lock", "bench", *where))
         return
     with Engine(programs.engine) as engine:
-        where = ("--table", TABLE, "--region", REGION, "--endpoint-url", engine.url)
-        yield Guard(store, programs.tfguard, (*common, *where))
+        yield dynamodb_guard(programs, engine.url)
+
+
+def dynamodb_guard(programs: Programs, url: str) -> Guard:
+    """tfguard over the engine that answers at `url`."""
+    where = ("--store", "dynamodb", "--table", TABLE, "--region", REGION, "--endpoint-url", url)
+    terraform = ("--terraform-bin", str(programs.terraform))
+    return Guard("dynamodb", programs.tfguard, (*terraform, "--lock", "bench", *where))
 
 
 def bare_apply(programs: Programs, *arguments: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -65,16 +66,21 @@ class Workplace:
 
     def turns(self) -> list[Turn]:
         """The work done since the last call, by its beginning."""
-        begins: dict[int, float] = {}
-        turns = []
-        for line in self._journal.read_text().splitlines():
-            what, worker, nanoseconds = line.split()
-            if what == "begin":
-                begins[int(worker)] = int(nanoseconds) / 1e9
-            else:
-                turns.append(Turn(int(worker), begins.pop(int(worker)), int(nanoseconds) / 1e9))
-        self._journal.unlink()
-        return sorted(turns, key=lambda turn: turn.begin)
+        return read_turns(self._journal)
+
+
+def read_turns(journal: Path) -> list[Turn]:
+    """Reads what was done, by its beginning, and removes the journal."""
+    begins: dict[int, float] = {}
+    turns = []
+    for line in journal.read_text().splitlines():
+        what, worker, nanoseconds = line.split()
+        if what == "begin":
+            begins[int(worker)] = int(nanoseconds) / 1e9
+        else:
+            turns.append(Turn(int(worker), begins.pop(int(worker)), int(nanoseconds) / 1e9))
+    journal.unlink()
+    return sorted(turns, key=lambda turn: turn.begin)
 
 
 def gaps(turns: list[Turn]) -> list[float]:
@@ -90,3 +96,20 @@ def wait_until(condition: Callable[[], bool], during: Run, seconds: float = 30) 
             return condition()
         time.sleep(0.002)
     return True
+
+
+def in_line(log: Path) -> bool:
+    """Whether the run has the lock or a place in the queue."""
+    try:
+        lines = log.read_text().splitlines()
+    except FileNotFoundError:
+        return False
+    return any(kind(line) in ("lock_waiting", "lock_acquired") for line in lines)
+
+
+def kind(line: str) -> str | None:
+    try:
+        return json.loads(line).get("type")
+    except ValueError:
+        # The last line may be half written.
+        return None

@@ -83,15 +83,15 @@ pub fn holder(party: &Party, now: Timestamp) -> String {
     format!("{}{shared}{granted}, for {}{phase}", identity(&party.identity), since(party.since, now))
 }
 
-/// A holder in a few words: who, for how long, in which phase.
+/// A holder in a few words: for how long, who, in which phase.
 pub fn holder_in_short(party: &Party, now: Timestamp) -> String {
     let known = |text: &Option<String>| {
         text.as_deref().filter(|text| !text.is_empty()).map(|text| escape::field(text).into_owned())
     };
     let Identity { actor, host, .. } = &party.identity;
     let who = known(actor).or_else(|| known(host)).unwrap_or_else(|| "someone".into());
-    let phase = party.activity.as_ref().map(|activity| format!(", phase {}", escape::field(&activity.phase)));
-    format!("{who} holds it for {}{}", since(party.since, now), phase.unwrap_or_default())
+    let phase = party.activity.as_ref().map(|activity| format!(", in {}", escape::field(&activity.phase)));
+    format!("held {} by {who}{}", since(party.since, now), phase.unwrap_or_default())
 }
 
 /// How long a wait may take, as a clause that says what it rests on.
@@ -108,7 +108,6 @@ pub fn estimate(estimate: Estimate) -> String {
 /// The same in a few words.
 pub fn estimate_in_short(estimate: Estimate) -> String {
     match estimate.until {
-        Some(until) if until.median.is_zero() => "ours any moment".to_owned(),
         Some(until) => format!("ours in about {}", rough(until.median)),
         None => "held longer than usual".to_owned(),
     }

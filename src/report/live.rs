@@ -15,14 +15,14 @@ use jiff::Timestamp;
 use super::event::{Event, Level, Party};
 use super::look::Look;
 use super::{human, text, wrap};
-use crate::escape;
 use crate::history::{Estimate, Span};
 use crate::lease::LockName;
 
 /// How often it is drawn.
 pub(super) const FRAME: Duration = Duration::from_millis(125);
-/// Erases from the beginning of the line to the end of the screen.
-const ERASE: &str = "\r\x1b[J";
+/// Erases the line, and then to the end of the screen: tmux keeps what it is told to erase from the
+/// very first cell on, in its history.
+const ERASE: &str = "\r\x1b[K\x1b[J";
 const SPINNER: [char; 10] = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 
 /// The line.
@@ -101,21 +101,16 @@ impl Live {
 }
 
 impl Wait {
-    /// What matters most comes first: a narrow terminal cuts the end off.
+    /// What matters most comes first: a narrow terminal cuts the end off. The lock's name, which may
+    /// be long, stands in the line above.
     fn sentence(&self, now: Timestamp) -> String {
         let passed = Duration::try_from(now.duration_since(self.at)).unwrap_or_default();
-        let lock = escape::bounded(self.lock.as_str(), 1024);
         let waited = human::duration(Duration::from_secs((self.waited + passed).as_secs()));
         let mut line = match self.position {
-            0 => format!("watching lock {lock} for {waited}"),
-            position => format!("waiting for lock {lock} for {waited}, position {position}"),
+            0 => format!("watching {waited}"),
+            position => format!("waiting {waited}, position {position}"),
         };
-        if let Some(estimate) = self.estimate {
-            let left = |span: Span| Span {
-                median: span.median.saturating_sub(passed),
-                p90: span.p90.saturating_sub(passed),
-            };
-            let estimate = Estimate { until: estimate.until.map(left), ..estimate };
+        if let Some(estimate) = self.estimate.and_then(|estimate| later(estimate, passed)) {
             // Writing into a String cannot fail.
             let _ = write!(line, ", {}", human::estimate_in_short(estimate));
         }
@@ -129,6 +124,21 @@ impl Wait {
     }
 }
 
+/// What an estimate comes to a while later; nothing once that time is over, until there is another.
+fn later(estimate: Estimate, passed: Duration) -> Option<Estimate> {
+    let left = |span: Span| {
+        let median = span.median.checked_sub(passed).filter(|median| !median.is_zero())?;
+        Some(Span { median, p90: span.p90.saturating_sub(passed) })
+    };
+    match estimate.until {
+        None => Some(estimate),
+        Some(until) => Some(Estimate { until: Some(left(until)?), ..estimate }),
+    }
+}
+
 fn sessions(holders: &[Party]) -> Vec<&str> {
     holders.iter().map(|party| party.session.as_str()).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -247,7 +247,7 @@ fn a_cancel_ends_the_download() {
 fn a_download_stays_as_safe_as_it_began() {
     let stage = Stage::new(Over::Local);
     let releases = Releases::new(&stage, right, 0);
-    let unsafe_host = releases.server.endpoint().replace("127.0.0.1", "127.0.0.2");
+    let unsafe_host = releases.server.endpoint().replace("127.0.0.1", "[::ffff:127.0.0.1]");
     let leads = Server::start(move |request| {
         let head = format!(
             "HTTP/1.1 302 Found\r\nlocation: {unsafe_host}{}\r\ncontent-length: 0\r\n\r\n",
@@ -256,7 +256,7 @@ fn a_download_stays_as_safe_as_it_began() {
         Reply::Bytes(head.into_bytes())
     });
     let job = Job::new(&stage, "run", "0").with(&[("version", VERSION), ("download-url", &leads.endpoint())]);
-    job.run().exits(69);
+    job.run().exits(69).says(&["which is not https"]);
     assert!(!stage.path("ready.run").exists());
 }
 

@@ -215,4 +215,5 @@ fn a_page_that_does_not_fit_any_more_is_left_out() {
     std::fs::write(job.path("summary.main"), &full).unwrap();
     job.run().exits(0);
     assert!(job.page("main") == full);
+    job.with(&[("command", "aply")]).run().exits(64).says(&["the step summary has no room"]);
 }

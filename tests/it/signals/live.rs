@@ -84,10 +84,10 @@ fn it_moves_follows_the_queue_and_goes_away() {
     });
     let waiter = Waiter::start(&stage, &[], "");
     let line = waiter.live(|line| line.contains("position 3"));
-    assert!(line.starts_with("tfguard: ") && line.contains("holds it for"), "{line}");
+    assert!(line.starts_with("tfguard: ") && line.contains("; held "), "{line}");
     let frame = |line: &str| line.chars().find(|c| SPINNER.contains(c));
     waiter.live(|now| frame(now) != frame(&line));
-    waiter.live(|line| !line.contains("for lock it for 0 s") && !line.contains("for lock it for 1 s"));
+    waiter.live(|line| !line.contains("waiting 0 s") && !line.contains("waiting 1 s"));
     // It follows who leaves the queue, and who holds.
     end(third);
     waiter.live(|line| line.contains("position 2"));
