@@ -1,7 +1,6 @@
-//! Every screen at every size, with colour and without, as it is kept in `screens/`.
+//! Every screen at every size, with colour and without, as it is kept in `snapshots/`.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -16,9 +15,6 @@ use crate::report::testing::at;
 use crate::status::Brief;
 use crate::status::testing::{self, NOW};
 use crate::watch::model::{Event, Key};
-
-/// Makes the files anew.
-const REWRITE: &str = "TFGUARD_REWRITE_SCREENS=1 cargo test --lib watch::view::";
 
 const COLOUR: Theme = Theme { palette: Palette::Colour, glyphs: Glyphs::UNICODE };
 const PLAIN: Theme = Theme { palette: Palette::Plain, glyphs: Glyphs::UNICODE };
@@ -164,9 +160,6 @@ fn name(fg: Color, bg: Color, modifier: Modifier) -> String {
 
 #[test]
 fn every_screen_is_as_it_is_kept() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/watch/view/screens");
-    #[allow(clippy::disallowed_methods, reason = "a switch of the test itself")]
-    let rewrite = std::env::var_os("TFGUARD_REWRITE_SCREENS").is_some();
     for (name, model) in screens() {
         let mut text = String::new();
         for (width, height) in [(80, 24), (120, 40)] {
@@ -179,13 +172,7 @@ fn every_screen_is_as_it_is_kept() {
         }
         let _ = write!(text, "== 20x5\n{}", written(&drawn(&model, PLAIN, 20, 5), false));
         let _ = write!(text, "== 80x24 in ASCII\n{}", written(&drawn(&model, ASCII, 80, 24), false));
-        let path = folder.join(format!("{name}.txt"));
-        if rewrite {
-            std::fs::create_dir_all(&folder).unwrap();
-            std::fs::write(&path, &text).unwrap();
-        }
-        let kept = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(kept == text, "{} is not what is drawn; to write it anew: {REWRITE}\n{text}", path.display());
+        insta::assert_snapshot!(name, text);
     }
 }
 
