@@ -30,5 +30,8 @@ pub mod session;
 pub mod state_lock;
 pub mod store;
 pub mod supervisor;
+#[cfg(feature = "otel")]
+pub mod telemetry;
 pub mod terraform;
+pub mod trace;
 pub mod versions;
