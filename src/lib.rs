@@ -31,6 +31,9 @@ pub mod state_lock;
 pub mod status;
 pub mod store;
 pub mod supervisor;
+#[cfg(feature = "otel")]
+pub mod telemetry;
 pub mod terraform;
+pub mod trace;
 pub mod versions;
 pub mod watch;

@@ -2,9 +2,11 @@
 //! exit code.
 
 use tokio::sync::mpsc::UnboundedReceiver;
+use tracing::{Instrument, debug_span};
 
 use super::course::{self, Built};
 use super::inherit::Around;
+use super::telemetry::Watching;
 use super::{care, ci, migrate, setup, state};
 use crate::child::{Arrival, Terminal};
 use crate::ci::Desk;
@@ -31,6 +33,8 @@ pub(super) async fn run(config: &Config, arrivals: UnboundedReceiver<Arrival>, r
     let desk = ci::desk(config);
     let outlet = outlet.beside(desk.clone());
     let reporter = &desk.as_ref().map_or_else(|| reporter.clone(), |desk| desk.hears(reporter));
+    let watching = Watching::start(config, started.wall, reporter);
+    let reporter = &watching.hears(reporter);
     let (mut locks, mut session, mut hooks) = (Vec::new(), None, None);
     let mut report = match plan(config, reporter, started, &mut locks).await {
         Ok(mut plan) => {
@@ -79,6 +83,7 @@ pub(super) async fn run(config: &Config, arrivals: UnboundedReceiver<Arrival>, r
     if let Some(desk) = desk {
         desk.finish(reporter).await;
     }
+    watching.finish().await;
     exit_code
 }
 
@@ -133,13 +138,15 @@ async fn plan(
     locks: &mut Vec<Served>,
 ) -> Result<Plan, Error> {
     let terminal = Terminal::open_foreground().is_some() && config.log.format == Format::Text;
-    let directory = setup::inspect_for(config)?;
+    let directory = debug_span!("directory").in_scope(|| setup::inspect_for(config))?;
     let session = crate::session::id();
-    let Built { mut course, main, shown } = course::build(config, &directory, terminal, &session)?;
+    let built = debug_span!("course").in_scope(|| course::build(config, &directory, terminal, &session))?;
+    let Built { mut course, main, shown } = built;
     setup::require_backend(config, &directory, course.init.as_ref().map(|_| [].as_slice()), reporter)?;
     let inits =
         course.init.is_some() || matches!(config.action, Action::Terraform { command: Command::Init, .. });
-    let target = migrate::target(config, &directory, inits, reporter)?;
+    let target =
+        debug_span!("lock and store").in_scope(|| migrate::target(config, &directory, inits, reporter))?;
     locks.extend(target.sites.iter().map(|site| Served::nothing(&site.lock)));
     if !target.chosen.is_empty() {
         reporter.emit(Event::say(Level::Info, target.chosen.join("; ")));
@@ -148,9 +155,11 @@ async fn plan(
         reporter.emit(Event::say(Level::Warn, text.clone()));
     }
     // Before a lock is asked for: nobody is to wait for a run that cannot work.
-    let outlook = outlook(config.credentials, &target.named(), reporter).await?;
+    let named = target.named();
+    let span = debug_span!("credentials");
+    let outlook = outlook(config.credentials, &named, reporter).instrument(span).await?;
     let around = Around::find(setup::env_text);
-    let needs = needs(&target, config, &around).await?;
+    let needs = needs(&target, config, &around).instrument(debug_span!("stores")).await?;
     let custody = care::custody(config, &main, &target.options());
     if let Action::Restore { version, yes, .. } = &config.action {
         let order = state::Order { wanted: version, yes: *yes, push: main.clone(), rescue: &custody.rescue };

@@ -16,11 +16,13 @@ mod setup;
 mod state;
 mod state_lock;
 mod status;
+mod telemetry;
 mod watch;
 
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
+use tracing::debug_span;
 
 use crate::child::{Arrival, Arrived, Parent, Signals};
 use crate::cli::{self, Action, Config, DropIn, Parsed, Surroundings};
@@ -28,6 +30,7 @@ use crate::error::{Error, exit};
 use crate::identity;
 use crate::report::event::{Event, Level};
 use crate::report::{Look, Reporter, SharedWriter, text};
+use crate::trace;
 
 /// How long our last words may take to be written when nobody reads them.
 const FLUSH: Duration = Duration::from_secs(2);
@@ -47,6 +50,7 @@ pub fn main() -> u8 {
         Some(argument) if argument == crate::hooks::ARGUMENT => return crate::hooks::main(),
         _ => {}
     }
+    trace::start(setup::env_text(trace::VARIABLE).as_deref());
     let argv: Vec<_> = std::env::args_os().collect();
     match cli::dropin::read(&argv) {
         Some(DropIn::Passed(passed)) => {
@@ -60,7 +64,8 @@ pub fn main() -> u8 {
         }
         None => {}
     }
-    match cli::parse(argv) {
+    let parsed = debug_span!("arguments").in_scope(|| cli::parse(argv));
+    match parsed {
         Ok(Parsed::Print(text)) => {
             // A reader that has gone needs no help text.
             let _ = SharedWriter::stdout().write(text.as_bytes());
@@ -80,12 +85,14 @@ pub fn main() -> u8 {
 }
 
 fn configure(args: cli::Args) -> Result<Config, Error> {
+    let _span = debug_span!("configuration").entered();
     let cwd = setup::cwd()?;
     let terminal = crate::child::Terminal::open_foreground().is_some();
     cli::resolve(args, Surroundings { env: &setup::env, cwd: &cwd, terminal })
 }
 
 fn run(config: Config) -> u8 {
+    let begins = debug_span!("signals, reporter, runtime").entered();
     // Before it can have died, and before SIGHUP is ours.
     let parent = Parent::of_ours();
     // First of all: a signal that arrives from here on is an event and not our end.
@@ -108,6 +115,7 @@ fn run(config: Config) -> u8 {
         Ok(runtime) => runtime,
         Err(error) => return complain(&Error::Bug(format!("the runtime cannot start: {error}"))),
     };
+    drop(begins);
     let work = std::panic::AssertUnwindSafe(|| runtime.block_on(dispatch(&config, arrivals, &reporter)));
     // A panic says so by itself. The child and the lock are the guardian's now, as after any death.
     let code = std::panic::catch_unwind(work).unwrap_or(exit::SOFTWARE);

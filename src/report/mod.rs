@@ -19,7 +19,6 @@ pub mod shared;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod text;
-pub mod trace;
 mod wrap;
 
 pub use event::{Ended, Event, Level, Party, PhaseResult, RunPhase, SignalAction};

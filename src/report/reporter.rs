@@ -1,6 +1,7 @@
 //! Gives every event its form and writes it, on threads of its own: one for the stream, one for the
 //! log file, so that a stream that nobody reads does not keep the record of the run from its file.
 
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -50,6 +51,11 @@ pub struct Reporter {
 pub trait Listener: Send + Sync + std::fmt::Debug {
     /// Takes it in. Must not block.
     fn hear(&self, event: &Event, at: Timestamp);
+
+    /// Variables for a child that is about to start, of which the events tell.
+    fn for_child(&self) -> Vec<(OsString, OsString)> {
+        Vec::new()
+    }
 }
 
 /// The way to one thread.
@@ -132,6 +138,11 @@ impl Reporter {
                 let _ = way.messages.send(Message::Event(Arc::clone(&event), at));
             }
         }
+    }
+
+    /// Variables that listeners have for a child that is about to start.
+    pub fn for_child(&self) -> impl Iterator<Item = (OsString, OsString)> {
+        self.listeners.iter().flat_map(|listener| listener.for_child())
     }
 
     /// Whether an event of this level would be written anywhere.

@@ -12,6 +12,7 @@ mod local;
 pub(crate) mod s3;
 mod spec;
 pub(crate) mod text;
+mod traced;
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -25,6 +26,12 @@ pub use error::{StoreError, StoreResult, Unavailable};
 pub use local::{LatentStore, LocalStore};
 pub use s3::{S3Config, S3Store};
 pub use spec::StoreSpec;
+
+#[cfg(feature = "otel")]
+/// The HTTP client of the stores, for what else is sent: one TLS stack for all. It keeps no time.
+pub(crate) fn http_connector(url: &str) -> aws_smithy_runtime_api::client::http::SharedHttpConnector {
+    aws::connector(url)
+}
 
 use crate::lease::{Found, LockName, PastRun, Record, Stamp};
 

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use tracing::{Instrument, debug_span};
 
 use super::text::plain;
+use super::traced::traced;
 use super::{DynamoConfig, DynamoStore, LocalStore, S3Config, S3Store, Store, StoreResult};
 
 /// A store that can be opened.
@@ -30,11 +32,14 @@ impl StoreSpec {
     /// [`StoreError`](super::StoreError), as [`DynamoStore::connect`],
     /// [`S3Store::connect`] and [`LocalStore::open`] give it.
     pub async fn open(&self) -> StoreResult<Arc<dyn Store>> {
-        Ok(match self {
-            Self::Dynamodb(config) => Arc::new(DynamoStore::connect(config).await?),
-            Self::S3(config) => Arc::new(S3Store::connect(config).await?),
-            Self::Local { dir } => Arc::new(LocalStore::open(dir)?),
-        })
+        let open = async {
+            Ok::<Arc<dyn Store>, _>(match self {
+                Self::Dynamodb(config) => Arc::new(DynamoStore::connect(config).await?),
+                Self::S3(config) => Arc::new(S3Store::connect(config).await?),
+                Self::Local { dir } => Arc::new(LocalStore::open(dir)?),
+            })
+        };
+        open.instrument(debug_span!("store open")).await.map(traced)
     }
 
     /// The same store, whatever directory it is opened from.

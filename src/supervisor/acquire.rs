@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
+use tracing::{Instrument, debug_span};
 
 use crate::child::Arrival;
 use crate::clock::{Clock, SystemClock};
@@ -75,7 +76,10 @@ impl Waiting<'_> {
             let inherited = need.inherited.is_some();
             let one = match need.inherited.clone() {
                 Some(footing) => Found { footing, previous: None },
-                None => self.take(place, need, keys, arrivals).await?,
+                None => {
+                    let span = debug_span!("lock", name = ?need.name.as_str());
+                    self.take(place, need, keys, arrivals).instrument(span).await?
+                }
             };
             self.reporter.emit(Event::LockAcquired {
                 lock: need.name.clone(),

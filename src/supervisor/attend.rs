@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tracing::debug_span;
 
 use super::keyring::Keyring;
 use super::launch::start_error;
@@ -146,7 +147,8 @@ impl Scene<'_> {
         if let Some(guardian) = &mut self.keys.guardian {
             guardian.starting(group);
         }
-        let mut running = match spawn(&spec, terminal.as_mut()) {
+        let spawned = debug_span!("spawn").in_scope(|| spawn(&spec, terminal.as_mut()));
+        let mut running = match spawned {
             Ok(running) => running,
             Err(error) => {
                 if let Some(guardian) = &mut self.keys.guardian {

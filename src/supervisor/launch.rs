@@ -111,6 +111,7 @@ impl Scene<'_> {
             None => Stdin::Null,
         };
         let mut env = self.env.clone();
+        env.extend(self.reporter.for_child());
         if !on_terminal || step.automated {
             env.push(("TF_IN_AUTOMATION".into(), "1".into()));
         }

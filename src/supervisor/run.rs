@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
+use tracing::{Instrument, debug_span};
 
 use super::acquire::Waiting;
 use super::attend::Scene;
@@ -199,7 +200,7 @@ pub async fn run(
         Ok(verdict) => verdict.ending.clone(),
         Err(_) => Ending::NOTHING_RAN,
     };
-    let released = scene.keys.release(&ending).await;
+    let released = scene.keys.release(&ending).instrument(debug_span!("release")).await;
     for need in &released {
         custodian.mark(*need, ending.rescued.as_deref()).await;
     }

@@ -42,7 +42,6 @@ pub(super) struct Word<'a> {
 }
 
 /// See the module's text.
-/// See the module's text.
 #[derive(Debug)]
 pub(super) struct Telling {
     mode: Mode,

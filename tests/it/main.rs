@@ -18,6 +18,7 @@ mod cli_file;
 mod cli_find;
 mod cli_folder;
 mod cli_log_file;
+mod cli_trace;
 mod credentials;
 mod doctor;
 mod documents;
@@ -39,4 +40,6 @@ mod state;
 mod state_lock;
 mod store_contract;
 mod support;
+#[cfg(feature = "otel")]
+mod telemetry;
 mod watch;

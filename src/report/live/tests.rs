@@ -17,7 +17,7 @@ fn waiting(position: usize, session: &str) -> Event {
                 .collect();
             Event::LockWaiting { lock, session: ours, position, holders, waited, estimate, news }
         }
-        _ => panic!("there is no example of a wait"),
+        _ => unreachable!("the example is of a wait"),
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) fn client() -> SharedHttpClient {
 }
 
 /// A way to send a single request to `url`, for what no SDK speaks. It keeps no time: bound it.
-pub(super) fn connector(url: &str) -> SharedHttpConnector {
+pub(in crate::store) fn connector(url: &str) -> SharedHttpConnector {
     SharedHttpConnector::new(if is_plain(url) { plain(None, None) } else { tls(None, None) })
 }
 

@@ -17,5 +17,7 @@ pub use login::{Login, RoleOptions, Secret, StaticKeys};
 
 pub(crate) use access::{Service, is_foreign, link};
 pub(crate) use error::{Answer, Asked};
+#[cfg(feature = "otel")]
+pub(in crate::store) use http::connector;
 pub(crate) use keys::Keys;
 pub(crate) use target::Target;

@@ -120,7 +120,7 @@ fn several_locks_are_shown_one_after_the_other() {
     let document: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
     crate::support::schema::check("history", &document);
     assert_eq!((&document["locks"][0]["lock"], &document["locks"][1]["lock"]), (&json!("a"), &json!("b")));
-    assert_eq!(document["locks"][1]["runs"][0]["session"].is_string(), true);
+    assert!(document["locks"][1]["runs"][0]["session"].is_string());
     let page =
         both(&["history", "--lock", "b", "--lock", "a", "--html", "-"]).output().exits(0).stdout_text();
     assert!(page.contains("<h2 id=\"name-1\">a</h2>") && page.contains("<h2 id=\"name-2\">b</h2>"));
