@@ -7,7 +7,7 @@ use crate::support::run::Run;
 
 /// Examples that need what is not here: AWS, somebody at a terminal, a state that moves. That they are
 /// understood is tested beside their text.
-const ELSEWHERE: [&str; 21] = [
+const ELSEWHERE: [&str; 23] = [
     "tfguard --lock prod --table terraform-lock apply -- -auto-approve",
     "tfguard init -- -upgrade",
     "tfguard init -- -migrate-state",
@@ -17,6 +17,8 @@ const ELSEWHERE: [&str; 21] = [
     "tfguard state versions",
     "tfguard state versions -n 5 --json",
     "tfguard state restore previous --reason 'apply went wrong'",
+    "tfguard status --all --table terraform-lock",
+    "tfguard status --all --watch",
     "tfguard state restore serial:41 --yes",
     "tfguard state restore 3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY",
     "tfguard unlock --reason 'wrong branch'",
