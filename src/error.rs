@@ -49,6 +49,12 @@ pub enum Error {
         /// What was tried, what to do next: empty, or a clause with its own separator.
         advice: String,
     },
+    /// The store did not answer, or not well, when it was asked for all of its locks.
+    #[error("{source}")]
+    Listing {
+        /// What the store's side said.
+        source: StoreError,
+    },
     /// The bucket with the state, or the table with its digest, did not answer or refused.
     #[error("the state {state}: {source}")]
     State {
@@ -103,11 +109,13 @@ impl Error {
         match self {
             Self::Usage(_) => exit::USAGE,
             Self::NoInput(_) => exit::NO_INPUT,
-            Self::Store { source, .. } | Self::State { source, .. } => match source {
-                StoreError::Unavailable { .. } => exit::UNAVAILABLE,
-                StoreError::Credentials { .. } => exit::CREDENTIALS,
-                StoreError::Misconfigured { .. } | StoreError::BadRecord { .. } => exit::CONFIG,
-            },
+            Self::Store { source, .. } | Self::Listing { source } | Self::State { source, .. } => {
+                match source {
+                    StoreError::Unavailable { .. } => exit::UNAVAILABLE,
+                    StoreError::Credentials { .. } => exit::CREDENTIALS,
+                    StoreError::Misconfigured { .. } | StoreError::BadRecord { .. } => exit::CONFIG,
+                }
+            }
             Self::Credentials(_) => exit::CREDENTIALS,
             Self::Config(_) => exit::CONFIG,
             Self::Unavailable(_) => exit::UNAVAILABLE,

@@ -28,6 +28,7 @@ pub mod rescue;
 mod schema;
 pub mod session;
 pub mod state_lock;
+pub mod status;
 pub mod store;
 pub mod supervisor;
 #[cfg(feature = "otel")]
@@ -35,3 +36,4 @@ pub mod telemetry;
 pub mod terraform;
 pub mod trace;
 pub mod versions;
+pub mod watch;

@@ -15,7 +15,9 @@ mod provision;
 mod setup;
 mod state;
 mod state_lock;
+mod status;
 mod telemetry;
+mod watch;
 
 use std::time::Duration;
 
@@ -130,8 +132,12 @@ async fn dispatch(config: &Config, arrivals: UnboundedReceiver<Arrival>, reporte
         | Action::Drift { .. }
         | Action::Exec { .. }
         | Action::Restore { .. } => guarded::run(config, arrivals, reporter).await,
-        Action::Status { json, check } => {
-            told(operator::status(config, *json, *check).await, config, reporter)
+        Action::Status(look) => {
+            let shown = match look.watch {
+                true => watch::watch(config, look, arrivals, reporter).await,
+                false => interruptible(Box::pin(status::status(config, look)), arrivals).await,
+            };
+            told(shown, config, reporter)
         }
         Action::History { last, since, form } => {
             let asked = past::Asked { last: *last, since: *since, form };
@@ -175,21 +181,23 @@ async fn interruptible(
     looking: impl Future<Output = Result<u8, Error>>,
     mut arrivals: UnboundedReceiver<Arrival>,
 ) -> Result<u8, Error> {
-    let stopped = async {
-        loop {
-            match arrivals.recv().await {
-                Some(Arrival::Stop(Arrived { name, number, .. })) => {
-                    return Error::Cancelled { name, number: u8::try_from(number).unwrap_or_default() };
-                }
-                Some(Arrival::Orphaned) => return Error::Cancelled { name: "SIGHUP", number: 1 },
-                Some(Arrival::Child) => {}
-                None => std::future::pending().await,
-            }
-        }
-    };
     tokio::select! {
         result = looking => result,
-        error = stopped => Err(error),
+        error = stopped(&mut arrivals) => Err(error),
+    }
+}
+
+/// Completes when somebody wants us to stop. Safe to drop and call again.
+async fn stopped(arrivals: &mut UnboundedReceiver<Arrival>) -> Error {
+    loop {
+        match arrivals.recv().await {
+            Some(Arrival::Stop(Arrived { name, number, .. })) => {
+                return Error::Cancelled { name, number: u8::try_from(number).unwrap_or_default() };
+            }
+            Some(Arrival::Orphaned) => return Error::Cancelled { name: "SIGHUP", number: 1 },
+            Some(Arrival::Child) => {}
+            None => std::future::pending().await,
+        }
     }
 }
 

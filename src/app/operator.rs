@@ -1,78 +1,16 @@
-//! `status` and `unlock`: they look at a lock, or change it from outside, and hold nothing.
+//! `unlock`: it changes a lock from outside, and holds nothing.
 
 use std::io::{BufRead, IsTerminal};
 
 use super::setup;
-use crate::cli::{Config, Site, status as render};
+use crate::cli::Config;
 use crate::clock::{Clock, SystemClock};
-use crate::error::{Error, exit};
-use crate::lease::{Holder, Intervention, Lease, LockName, Pushed, Record, RecordError};
+use crate::error::Error;
+use crate::lease::{Holder, Intervention, Lease, Pushed};
 use crate::operate::{self, Done, Request};
 use crate::report::event::{Event, Level};
 use crate::report::{Reporter, SharedWriter, human};
-use crate::store::StoreError;
 use crate::supervisor::party;
-
-/// How long a status may take to be read.
-const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
-
-/// A lock as it was found.
-struct Looked {
-    lock: LockName,
-    store: String,
-    record: Result<Option<Record>, RecordError>,
-}
-
-/// Shows who holds the locks and who waits.
-pub(super) async fn status(config: &Config, json: bool, check: bool) -> Result<u8, Error> {
-    let directory = setup::inspect_for(config)?;
-    let mut target = setup::target(config, &directory, false)?;
-    setup::ambient_sources(&mut target);
-    let mut looked = Vec::new();
-    for site in target.sites {
-        looked.push(look(site).await?);
-    }
-    let now = SystemClock.now().wall;
-    let views: Vec<render::View<'_>> = looked
-        .iter()
-        .map(|one| render::View {
-            lock: &one.lock,
-            store: &one.store,
-            sources: &target.sources,
-            record: one.record.as_ref().map(Option::as_ref),
-            now,
-        })
-        .collect();
-    let colour = config.log.colour.on_stdout();
-    let shown = if json { render::json(&views) } else { render::texts(&views, colour).into_bytes() };
-    let _ = SharedWriter::stdout().write(&shown);
-    let held = |one: &Looked| matches!(&one.record, Ok(Some(record)) if !record.is_free());
-    Ok(if looked.iter().any(|one| one.record.is_err()) {
-        exit::CONFIG
-    } else if check && looked.iter().any(held) {
-        exit::NOT_ACQUIRED
-    } else {
-        0
-    })
-}
-
-async fn look(site: Site) -> Result<Looked, Error> {
-    let lock = site.lock;
-    let store = setup::open_to_look(&site.store, &lock).await?;
-    let read = match &store {
-        Some(store) => store.read(&lock, TIMEOUT).await,
-        None => Ok(None),
-    };
-    let record = match read {
-        Ok(record) => Ok(record),
-        Err(StoreError::BadRecord { error, .. }) => Err(error),
-        Err(source) => {
-            return Err(Error::Store { lock: lock.to_string(), source, advice: String::new() });
-        }
-    };
-    let store = store.map_or_else(|| site.store.describe(), |store| store.describe());
-    Ok(Looked { lock, store, record })
-}
 
 /// What an operator orders.
 pub(super) struct Order {

@@ -10,6 +10,7 @@
 //! - only what we started, and what that left to us, is ever reaped or killed: a library may have
 //!   children of its own in our process group.
 
+pub mod jobs;
 pub mod keep;
 pub mod leftovers;
 mod lines;
@@ -28,6 +29,7 @@ mod system;
 pub mod tally;
 pub mod terminal;
 
+pub use jobs::{Job, Jobs};
 pub use keep::{Kept, Nowhere};
 pub use leftovers::{Leftovers, Swept};
 pub(crate) use lines::Lines;

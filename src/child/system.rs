@@ -29,6 +29,18 @@ pub(super) fn ignore(signal: libc::c_int) -> io::Result<Disposition> {
     Ok(Disposition { signal, action })
 }
 
+/// Does with us what the signal does by default, though we catch it: SIGTSTP stops us, unless
+/// nobody is there who could let us go on. Comes back when we do.
+pub(super) fn by_default(signal: libc::c_int) -> io::Result<()> {
+    let action = current(signal)?;
+    set_handler(signal, libc::SIG_DFL)?;
+    // SAFETY: it takes no pointer, and the default action runs no code of ours. Sent to this thread,
+    // the signal is acted on before this returns.
+    let raised = check(unsafe { libc::raise(signal) });
+    restore(&Disposition { signal, action });
+    raised
+}
+
 /// Brings back what the signal did before.
 pub(super) fn restore(saved: &Disposition) {
     // SAFETY: the action was filled in by sigaction(2) for this very signal. A null third argument

@@ -56,12 +56,7 @@ pub enum Action {
         argv: Vec<OsString>,
     },
     /// Show the lock.
-    Status {
-        /// As one JSON document.
-        json: bool,
-        /// 75 when held.
-        check: bool,
-    },
+    Status(Look),
     /// Show the last runs.
     History {
         /// How many; `None`: as many as there are within `since`.
@@ -129,6 +124,30 @@ pub enum Action {
     },
 }
 
+/// What `status` looks at, and how it shows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Look {
+    /// As JSON.
+    pub json: bool,
+    /// 75 when held.
+    pub check: bool,
+    /// Goes on looking.
+    pub watch: bool,
+    /// All locks of the store, instead of one.
+    pub all: Option<All>,
+}
+
+/// Which of all locks are shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct All {
+    /// Only those whose names start with this.
+    pub prefix: String,
+    /// Also those that are free.
+    pub free: bool,
+    /// So many at most.
+    pub limit: Option<usize>,
+}
+
 /// The values of `--print`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Print {
@@ -142,7 +161,7 @@ impl Action {
     /// Whether it looks, tells or changes by itself: no lock is taken, and no child is run.
     pub fn runs_nothing(&self) -> bool {
         match self {
-            Self::Status { .. }
+            Self::Status(_)
             | Self::History { .. }
             | Self::Versions { .. }
             | Self::Doctor { .. }

@@ -1,5 +1,5 @@
 //! The command line: raw arguments ([`args`]) apart from the resolved configuration
-//! ([`config`]), which lock and store they stand for ([`target`]), and what `status` shows.
+//! ([`config`]), and which lock and store they stand for ([`target`]).
 
 mod advice;
 pub mod args;
@@ -23,12 +23,11 @@ pub mod since;
 pub mod site;
 pub mod source;
 mod state_object;
-pub mod status;
 pub mod target;
 pub mod versions;
 
 pub use args::Args;
-pub use config::{Action, Colour, Config, Format, Log};
+pub use config::{Action, All, Colour, Config, Format, Log, Look};
 pub use dropin::{DropIn, Passed};
 pub use help::Page;
 pub use parse::{Parsed, parse};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::{Args, Command as RawCommand, Options, Unlock};
-use super::config::{Action, Colour, Config, Format, Log};
+use super::config::{Action, All, Colour, Config, Format, Log, Look};
 use super::file::{self, File, Names};
 use super::hooks;
 use super::origin::{Given, Origins};
@@ -217,7 +217,18 @@ fn action(
         }
         RawCommand::Exec(run) => Ok(Action::Exec { argv: run.argv }),
         RawCommand::Status(status) => {
-            Ok(Action::Status { json: status.json || log.format == Format::Json, check: status.check })
+            if status.all && !options.lock.is_empty() {
+                return Err(usage(
+                    "--all shows every lock of the store: leave --lock away, or give --prefix",
+                ));
+            }
+            let all = status.all.then(|| All {
+                prefix: status.prefix.unwrap_or_default(),
+                free: status.free,
+                limit: status.limit.and_then(|limit| usize::try_from(limit).ok()),
+            });
+            let json = status.json || log.format == Format::Json;
+            Ok(Action::Status(Look { json, check: status.check, watch: status.watch, all }))
         }
         RawCommand::History(raw) => {
             let form = since::form(&raw, log.format, surroundings.cwd)?;

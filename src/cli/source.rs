@@ -26,6 +26,13 @@ impl Sources {
         }
     }
 
+    /// Without the values of these names.
+    #[must_use]
+    pub fn without(mut self, names: &[&str]) -> Self {
+        self.0.retain(|source| !names.contains(&source.name));
+        self
+    }
+
     /// The value of this name.
     pub fn get(&self, name: &str) -> Option<&Source> {
         self.0.iter().find(|source| source.name == name)

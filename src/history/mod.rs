@@ -9,6 +9,6 @@ pub mod words;
 mod write;
 
 pub use estimate::{Ahead, Estimate, FEWEST, Span, estimate, estimate_at};
-pub use past::{Past, recent};
+pub use past::{Past, RECENT, recent};
 pub use row::Row;
 pub use write::write;

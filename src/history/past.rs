@@ -7,7 +7,7 @@ use crate::store::Store;
 
 /// The newest runs that are looked at: enough for a percentile, few enough for one request to a
 /// table, and young enough to be of the same kind as those that run now.
-const RECENT: u64 = 20;
+pub const RECENT: u64 = 20;
 /// How long reading them may take. Who waits longer than that goes without an estimate.
 const PATIENCE: Duration = Duration::from_secs(5);
 

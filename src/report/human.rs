@@ -114,7 +114,7 @@ pub fn estimate_in_short(estimate: Estimate) -> String {
 }
 
 /// A length that is a guess: no seconds where there are minutes.
-fn rough(length: Duration) -> String {
+pub fn rough(length: Duration) -> String {
     let seconds = length.as_secs_f64();
     let whole = |unit: u32| Duration::from_secs((seconds / f64::from(unit)).round() as u64 * u64::from(unit));
     duration(match seconds {

@@ -28,6 +28,11 @@ struct Published {
 }
 
 const PUBLISHED: &[Published] = &[
+    Published {
+        name: "status",
+        title: "tfguard status --json",
+        schema: of::<crate::status::document::Printed>,
+    },
     Published { name: "events", title: "tfguard --log-format json", schema: events::schema },
     Published {
         name: "drift",

@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 pub use aws::{Access, AwsFiles, Login, RoleOptions, Secret, StaticKeys, ask_aws_files};
 pub use dynamodb::{DynamoConfig, DynamoStore, KeyFault, KeyPart};
 pub use error::{StoreError, StoreResult, Unavailable};
-pub use local::LocalStore;
+pub use local::{LatentStore, LocalStore};
 pub use s3::{S3Config, S3Store};
 pub use spec::StoreSpec;
 

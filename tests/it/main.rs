@@ -42,3 +42,4 @@ mod store_contract;
 mod support;
 #[cfg(feature = "otel")]
 mod telemetry;
+mod watch;

@@ -98,7 +98,8 @@ pub enum Command {
     /// Show who holds the lock and who waits
     ///
     /// Since when, on which machine and in which job, what they run and how the last run ended.
-    /// Looking takes no lock and changes nothing; nothing is made where there is no store yet.
+    /// Looking takes no lock and changes nothing; nothing is made where there is no store yet. With
+    /// --all it shows every lock of the store, with --watch it goes on looking.
     #[command(override_usage = "tfguard status [OPTIONS]", args_override_self = true)]
     Status(Status),
     /// Show the last runs of the lock

@@ -8,12 +8,34 @@ pub struct Status {
     /// Options after the command.
     #[command(flatten)]
     pub options: Options,
-    /// Print one JSON document instead of text
+    /// Show all locks of the store
     ///
-    /// Also with --log-format json.
+    /// Held ones come first, by how many wait; those that are free and in order are only counted.
+    #[arg(short, long)]
+    pub all: bool,
+    /// Go on looking
+    ///
+    /// A live view on a terminal; with --json a line for every change.
+    #[arg(short, long, conflicts_with = "check")]
+    pub watch: bool,
+    /// Only locks whose names start with this; with --all
+    #[arg(long, value_name = "TEXT", requires = "all")]
+    pub prefix: Option<String>,
+    /// Show those that are free too; with --all
+    ///
+    /// --json and --watch always do.
+    #[arg(long, requires = "all")]
+    pub free: bool,
+    /// So many locks at most; with --all
+    #[arg(long, value_name = "N", requires = "all", conflicts_with = "watch",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: Option<u32>,
+    /// Print JSON instead of text
+    ///
+    /// One document; with --all or --watch one of a lock on each line. Also with --log-format json.
     #[arg(long)]
     pub json: bool,
-    /// Exit with 75 when the lock is held
+    /// Exit with 75 when the lock is held, with --all when any is
     #[arg(long)]
     pub check: bool,
 }

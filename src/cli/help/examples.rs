@@ -153,8 +153,9 @@ const ABOUT: &[About] = &[
         command: "status",
         examples: &[
             example("The lock of this directory", "tfguard status"),
-            example("For programs", "tfguard status --json"),
             example("In a script: is it free?", "tfguard status --check"),
+            example("All locks of the table", "tfguard status --all --table terraform-lock"),
+            example("A live view of all of them", "tfguard status --all --watch"),
         ],
         codes: &[("0", "held or free"), ("75", "with --check: held"), ("78", "the record cannot be read")],
     },

@@ -290,9 +290,23 @@ fn a_lost_lease_stops_the_child_unless_somebody_wants_it_otherwise() {
 
 #[test]
 fn status_follows_the_format() {
-    let json = |line| matches!(config(line, &[]).action, Action::Status { json: true, check: false });
+    let look = |line| match config(line, &[]).action {
+        Action::Status(look) => look,
+        other => unreachable!("{other:?}"),
+    };
+    let json = |line| look(line).json;
     assert!(json("tfguard status --json"));
     assert!(json("tfguard status --log-format json"));
     assert!(!json("tfguard status"));
-    assert_eq!(config("tfguard status --check", &[]).action, Action::Status { json: false, check: true });
+    assert_eq!(look("tfguard status --check"), Look { check: true, ..Look::default() });
+    let all = All { prefix: "net/".into(), free: true, limit: Some(5) };
+    assert_eq!(
+        look("tfguard status -a --prefix net/ --free --limit 5"),
+        Look { all: Some(all), ..Look::default() }
+    );
+    let line = "tfguard status --all --watch";
+    assert_eq!(look(line), Look { watch: true, all: Some(All::default()), ..Look::default() });
+    // A job names its lock for all of its steps.
+    assert!(matches!(config("tfguard status --all", &[("TFGUARD_LOCK", "x")]).action, Action::Status(_)));
+    assert!(refused("tfguard status --all --lock x", &[]).contains("--prefix"));
 }

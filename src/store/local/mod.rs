@@ -4,7 +4,9 @@ mod dir;
 mod file;
 mod folder;
 mod history;
+mod latent;
 mod name;
 mod watch;
 
 pub use folder::LocalStore;
+pub use latent::LatentStore;

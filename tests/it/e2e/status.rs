@@ -1,12 +1,15 @@
 //! `status` and `completions`: they look and change nothing.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::locks::{Locks, over_both_stores};
 use crate::support::project::Project;
 use crate::support::run::{Finished, Run};
+use crate::support::schema;
 
-over_both_stores![a_free_lock, a_held_lock_with_its_queue, the_end_of_the_last_run];
+over_both_stores![a_free_lock, a_held_lock_with_its_queue, the_end_of_the_last_run, all_locks_of_a_store];
 
 /// What GitHub sets, by the name of who started the job.
 fn on_github(run: Run, actor: &str, number: &str) -> Run {
@@ -22,7 +25,9 @@ fn on_github(run: Run, actor: &str, number: &str) -> Run {
 }
 
 fn document(finished: &Finished) -> Value {
-    serde_json::from_slice(&finished.stdout).unwrap()
+    let document = serde_json::from_slice(&finished.stdout).unwrap();
+    schema::check("status", &document);
+    document
 }
 
 fn a_free_lock(locks: &Locks) {
@@ -64,11 +69,12 @@ fn a_held_lock_with_its_queue(locks: &Locks) {
     let text = locks.run(&project).args(["status"]).output().exits(0).stdout_text();
     for part in [
         "lock   e2e\n",
-        "state  held (generation ",
+        "state  held for ",
+        ", 1 waiting (generation ",
         "holder alice on ",
-        "(https://github.com/acme/infra/actions/runs/42/attempts/1), for #12",
-        "running `cat`",
-        "because \"rotate keys\"",
+        ", for #12, running `cat`, because \"rotate keys\"\n",
+        "\n       https://github.com/acme/infra/actions/runs/42/attempts/1\n",
+        " of its lease of 3 min left\n",
         "wait 1 bob on ",
         "/actions/runs/43/attempts/1",
     ] {
@@ -108,14 +114,112 @@ fn the_end_of_the_last_run(locks: &Locks) {
         .output()
         .exits(3);
     let text = locks.run(&project).args(["status"]).output().exits(0).stdout_text();
-    assert!(text.contains("state  free (generation "), "{text}");
-    assert!(text.contains("last   run 1 released with exit code 3, ") && text.contains("alice"), "{text}");
+    assert!(text.contains("state  free for ") && text.contains(" (generation "), "{text}");
+    assert!(
+        text.contains("last   run 1 released with exit code 3 after ") && text.contains("alice"),
+        "{text}"
+    );
     let json = document(&locks.run(&project).args(["status", "--json"]).output().exits(0));
     let last = &json["last"];
     assert_eq!(
         (&last["outcome"], &last["exit_code"], &last["run"]),
         (&json!("released"), &json!(3), &json!(1))
     );
+}
+
+/// The documents of a listing, by the names of their locks.
+fn listed(finished: &Finished) -> BTreeMap<String, Value> {
+    let text = finished.stdout_text();
+    let documents = text.lines().map(|line| {
+        let document: Value = serde_json::from_str(line).unwrap();
+        schema::check("status", &document);
+        (document["lock"].as_str().unwrap().to_owned(), document)
+    });
+    documents.collect()
+}
+
+pub(super) fn all_locks_of_a_store(locks: &Locks) {
+    let project = Project::hello();
+    // The lock of the job is not what is asked for.
+    let all = |options: &[&str]| locks.run(&project).args(["status", "--all"]).args(options).output();
+    let empty = all(&[]).exits(0).stdout_text();
+    assert!(empty.ends_with(": 0 held, 0 waiting, 0 free\n"), "{empty}");
+    assert_eq!(all(&["--json", "--check"]).exits(0).stdout_text(), "");
+
+    let run = |lock: &str| locks.run(&project).env("TFGUARD_LOCK", lock);
+    run("net/old").args(["exec", "--", "true"]).output().exits(0);
+    run("net/broken").args(["exec", "--", "sh", "-c", "kill -9 $$"]).output();
+    all(&["--check"]).exits(0);
+    let mut holder =
+        on_github(run("net/prod"), "alice", "42").args(["exec", "--", "cat"]).stdin_open().start();
+    holder.wait_for("child_started");
+    let mut waiter = on_github(run("net/prod"), "bob", "43").args(["exec", "--", "true"]).start();
+    waiter.wait_for("lock_waiting");
+    let mut other = run("db").args(["exec", "--shared", "--", "cat"]).stdin_open().start();
+    other.wait_for("child_started");
+
+    let text = all(&[]).exits(0).stdout_text();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with("LOCK ") && lines[0].ends_with(" LINK"), "{text}");
+    let first = lines[1];
+    assert!(first.starts_with("net/prod    held ") && first.contains("  alice on "), "{text}");
+    assert!(first.contains("  1 for ") && first.ends_with("/actions/runs/42/attempts/1"), "{text}");
+    assert!(lines[2].starts_with("db          shared by 1  "), "{text}");
+    assert!(lines[3].starts_with("net/broken  free ") && lines[3].contains("  crashed"), "{text}");
+    assert_eq!(lines[4], "", "{text}");
+    let counted = ": 2 held, 1 waiting, 2 free (1 not shown: --free shows them)";
+    assert!(lines[5].ends_with(counted) && lines.len() == 6, "{text}");
+    let free = all(&["--free"]).exits(0).stdout_text();
+    assert!(free.contains("\nnet/old     free ") && free.contains("  released 0\n"), "{free}");
+    let net = all(&["--prefix", "net/", "--limit", "1"]).exits(0).stdout_text();
+    assert!(net.starts_with("LOCK ") && net.lines().count() == 4, "{net}");
+    assert!(
+        net.ends_with(", names starting with net/: 1 held, 1 waiting, 2 free (2 not shown: --limit)\n"),
+        "{net}"
+    );
+
+    let json = listed(&all(&["--json", "--check"]).exits(75));
+    assert_eq!(json.keys().collect::<Vec<_>>(), ["db", "net/broken", "net/old", "net/prod"]);
+    let held = &json["net/prod"];
+    assert_eq!((&held["state"], &held["holders"][0]["identity"]["actor"]), (&json!("held"), &json!("alice")));
+    assert_eq!(
+        (&held["queue"][0]["identity"]["actor"], &held["origins"]["lock"]),
+        (&json!("bob"), &Value::Null)
+    );
+    assert_eq!(listed(&all(&["--json", "--limit", "2"]).exits(0)).len(), 2);
+    assert_eq!(listed(&all(&["--json", "--prefix", "net/o"]).exits(0)).len(), 1);
+    all(&["--lock", "db"]).exits(64).says(&["--all shows every lock of the store", "--prefix"]);
+    locks.run(&project).args(["status", "--free"]).output().exits(64).says(&["--all"]);
+
+    for mut held in [holder, other] {
+        held.close_stdin();
+        held.finish().exits(0);
+    }
+    waiter.finish().exits(0);
+    assert!(all(&["--check"]).exits(0).stdout_text().contains(": 0 held, 0 waiting, 4 free"));
+}
+
+#[test]
+fn a_store_that_is_not_there_has_no_locks_or_says_so() {
+    let project = Project::hello();
+    let local = Run::new(&project).args(["status", "--all"]).output().exits(0).stdout_text();
+    assert!(local.ends_with("/.tfguard: 0 held, 0 waiting, 0 free\n"), "{local}");
+    assert!(!project.path(".tfguard").exists());
+    let locks = Locks::dynamodb();
+    let wrong = locks.run(&project).args(["status", "--all", "--table", "nowhere"]).output().exits(78);
+    let wrong = wrong.says(&["there is no DynamoDB table nowhere"]);
+    assert!(!wrong.stderr.contains("lock e2e"), "{}", wrong.stderr);
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_listed_and_told_by_the_code() {
+    let locks = Locks::local();
+    let project = Project::hello();
+    locks.plant(json!({ "schema": 9 }));
+    let all = |options: &[&str]| locks.run(&project).args(["status", "--all"]).args(options).output();
+    let text = all(&[]).exits(78).stdout_text();
+    assert!(text.contains("\ne2e   unreadable  its layout is number 9, "), "{text}");
+    assert_eq!(listed(&all(&["--json"]).exits(78))["e2e"]["state"], "unreadable");
 }
 
 #[test]

@@ -108,10 +108,15 @@ resource "terraform_data" "x" {{
         let policy = self.policy("run,operator");
         let mut holder = self.run(&["exec", "--", "sleep", "300"]).start();
         holder.wait_for("child_started");
+        let mut waiter = self.run(&["exec", "--wait-timeout", "5m", "--", "true"]).start();
+        waiter.wait_for("lock_waiting");
         self.run(&["status"]).output().exits(0);
+        self.run(&["status", "--all"]).output().exits(0);
+        self.run(&["status", "--all", "--json", "--prefix", "states/"]).output().exits(0);
         self.run(&["history"]).output().exits(0);
         self.run(&["unlock", "--yes", "--now", "--reason", "test"]).output().exits(0);
         holder.finish();
+        waiter.finish();
         self.run(&["status"]).output().exits(0);
         self.is_granted_by(&policy);
 

@@ -13,3 +13,4 @@ pub(crate) mod project;
 pub(crate) mod pty;
 pub(crate) mod run;
 pub(crate) mod schema;
+pub(crate) mod tmux;
