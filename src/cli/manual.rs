@@ -184,6 +184,10 @@ fn environment(page: &mut Roff, command: &Command) {
         };
         entry(page, [bold(variable)], &what);
     }
+    if command.get_arguments().any(|arg| arg.get_id() == "version") && command.has_subcommands() {
+        let what = "1 shows on stderr where the time of a start goes, and of every call of the store.";
+        entry(page, [bold(crate::trace::VARIABLE)], what);
+    }
     if command.get_arguments().any(Arg::is_trailing_var_arg_set)
         || command.get_positionals().any(Arg::is_last_set)
     {

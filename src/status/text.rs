@@ -9,6 +9,7 @@ use super::view::View;
 use super::words::{self, Tone};
 use crate::cli::source::Sources;
 use crate::escape;
+use crate::history::words::outcome;
 use crate::lease::{Holder, Mode, Record, Waiter};
 use crate::report::human;
 
@@ -140,6 +141,10 @@ pub fn state(view: View<'_>) -> (Tone, String) {
             None => (Tone::Free, "free".to_owned()),
         },
     };
+    if let Some(last) = record.last.as_ref().filter(|last| record.is_free() && last.needs_telling()) {
+        text.push_str(&format!(", the last run {}", outcome(last.outcome)));
+        tone = Tone::Bad;
+    }
     if !record.queue.is_empty() {
         text.push_str(&format!(", {} waiting", record.queue.len()));
     }
@@ -278,7 +283,7 @@ last   run 127 released with exit code 0 after 5 min, 16 min 40 s ago: dave on r
         let rescued = testing::needs_recovery();
         let shown = text(view(Ok(Some(&rescued))), false);
         for part in [
-            "state  free for 10 min, needs recovery (generation 100)\n",
+            "state  free for 10 min, the last run crashed, needs recovery (generation 100)\n",
             "rescue the state of run 127, 10 min ago, was not written and is kept in /srv/.tfguard/rescue/errored-1.tfstate: bob",
             "last   run 127 crashed with exit code 1 after 5 min, 10 min ago: bob on gl-3, for !12",
         ] {

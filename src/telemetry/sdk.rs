@@ -2,12 +2,10 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use async_trait::async_trait;
 use jiff::Timestamp;
 use opentelemetry::metrics::{Counter, Histogram, MeterProvider};
 use opentelemetry::propagation::TextMapPropagator;
@@ -15,19 +13,13 @@ use opentelemetry::trace::{
     Span, SpanBuilder, SpanContext, SpanKind, Status, TraceContextExt, Tracer, TracerProvider,
 };
 use opentelemetry::{Array, Context, KeyValue, StringValue};
-use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
-use opentelemetry_otlp::{MetricExporter, SpanExporter, WithHttpConfig};
-use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::metrics::data::ResourceMetrics;
-use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
-use opentelemetry_sdk::metrics::{SdkMeterProvider, Temporality};
+use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use opentelemetry_sdk::resource::{EnvResourceDetector, TelemetryResourceDetector};
-use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, SpanData};
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
-use super::send::Courier;
-use super::settings::{self, Settings, Signal};
+use super::export::{Complaint, providers};
+use super::settings;
 use super::site;
 use super::story::{Key, Step, Story};
 use super::words::{self, Attribute, Value};
@@ -83,9 +75,9 @@ impl Telemetry {
             reporter.emit(Event::say(Level::Warn, text));
         };
         let settings = settings::read(env).map_err(|why| warn(&why)).ok()??;
-        let complaint = Arc::new(Complaint { reporter: reporter.clone(), told: AtomicBool::new(false) });
+        let complaint = Arc::new(Complaint::new(reporter.clone()));
         let site = site::attributes(identity, env);
-        match build(settings, &site, env, &complaint) {
+        match providers(settings, &site, env, &complaint) {
             Ok((tracers, meters)) => {
                 let (story, first) = Story::begin(command, at, Vec::new());
                 let mut work = Work {
@@ -243,7 +235,7 @@ impl Instruments {
     }
 }
 
-fn key_values(attributes: Vec<Attribute>) -> Vec<KeyValue> {
+pub(super) fn key_values(attributes: Vec<Attribute>) -> Vec<KeyValue> {
     let value = |value| match value {
         Value::Text(text) => opentelemetry::Value::from(text),
         Value::Number(number) => number.into(),
@@ -262,139 +254,4 @@ fn around(env: &dyn Fn(&str) -> Option<String>) -> Context {
         .filter_map(|name| Some((name.to_owned(), env(&name.to_uppercase())?)))
         .collect();
     TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier)
-}
-
-type Providers = (Option<SdkTracerProvider>, Option<SdkMeterProvider>);
-
-fn build(
-    settings: Settings,
-    site: &[Attribute],
-    env: &dyn Fn(&str) -> Option<String>,
-    complaint: &Arc<Complaint>,
-) -> Result<Providers, String> {
-    let tracers = settings.traces.then(|| {
-        let courier = Arc::new(Courier::new(settings::timeout(env, Signal::Traces)));
-        let exporter = SpanExporter::builder().with_http().with_http_client(Shared(courier.clone())).build();
-        let inner = exporter.map_err(|error| error.to_string())?;
-        let exporter = Told { inner, courier, complaint: complaint.clone() };
-        let resource = resource(site, env);
-        Ok::<_, String>(
-            SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build(),
-        )
-    });
-    let meters = settings.metrics.then(|| {
-        let courier = Arc::new(Courier::new(settings::timeout(env, Signal::Metrics)));
-        let mut builder = MetricExporter::builder();
-        if !settings.temporality_given {
-            // Every run is a process of its own: its counts begin and end with it.
-            builder = builder.with_temporality(Temporality::Delta);
-        }
-        let exporter = builder.with_http().with_http_client(Shared(courier.clone())).build();
-        let inner = exporter.map_err(|error| error.to_string())?;
-        let exporter = Told { inner, courier, complaint: complaint.clone() };
-        Ok::<_, String>(
-            SdkMeterProvider::builder()
-                .with_periodic_exporter(exporter)
-                .with_resource(resource(&[], env))
-                .build(),
-        )
-    });
-    Ok((tracers.transpose()?, meters.transpose()?))
-}
-
-/// What the user says in `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME` wins.
-fn resource(site: &[Attribute], env: &dyn Fn(&str) -> Option<String>) -> Resource {
-    let ours = [
-        KeyValue::new("service.name", "tfguard"),
-        KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
-        KeyValue::new("service.instance.id", crate::session::id()),
-    ];
-    let builder = Resource::builder_empty()
-        .with_attributes(ours)
-        .with_attributes(key_values(site.to_vec()))
-        .with_detector(Box::new(TelemetryResourceDetector))
-        .with_detector(Box::new(EnvResourceDetector::new()));
-    match env("OTEL_SERVICE_NAME").filter(|name| !name.is_empty()) {
-        Some(name) => builder.with_service_name(name).build(),
-        None => builder.build(),
-    }
-}
-
-/// Says once that something was not sent.
-#[derive(Debug)]
-struct Complaint {
-    reporter: Reporter,
-    told: AtomicBool,
-}
-
-impl Complaint {
-    fn tell(&self, why: &str) {
-        if !self.told.swap(true, Ordering::Relaxed) {
-            let why = crate::escape::field(why);
-            let text = format!("traces or metrics were not sent: {why}; the run is not affected");
-            self.reporter.emit(Event::say(Level::Warn, text));
-        }
-    }
-}
-
-/// An exporter whose failures are told.
-#[derive(Debug)]
-struct Told<E> {
-    inner: E,
-    courier: Arc<Courier>,
-    complaint: Arc<Complaint>,
-}
-
-impl<E> Told<E> {
-    fn judge(&self, result: OTelSdkResult) -> OTelSdkResult {
-        if let Err(error) = &result {
-            self.complaint.tell(&self.courier.trouble().unwrap_or_else(|| error.to_string()));
-        }
-        result
-    }
-}
-
-impl opentelemetry_sdk::trace::SpanExporter for Told<SpanExporter> {
-    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        let result = opentelemetry_sdk::trace::SpanExporter::export(&self.inner, batch).await;
-        self.judge(result)
-    }
-
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        opentelemetry_sdk::trace::SpanExporter::shutdown_with_timeout(&self.inner, timeout)
-    }
-
-    fn set_resource(&mut self, resource: &Resource) {
-        opentelemetry_sdk::trace::SpanExporter::set_resource(&mut self.inner, resource);
-    }
-}
-
-impl PushMetricExporter for Told<MetricExporter> {
-    async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
-        let result = self.inner.export(metrics).await;
-        self.judge(result)
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        self.inner.force_flush()
-    }
-
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.inner.shutdown_with_timeout(timeout)
-    }
-
-    fn temporality(&self) -> Temporality {
-        self.inner.temporality()
-    }
-}
-
-/// One courier, for the SDK and for us.
-#[derive(Debug)]
-struct Shared(Arc<Courier>);
-
-#[async_trait]
-impl HttpClient for Shared {
-    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        self.0.send_bytes(request).await
-    }
 }

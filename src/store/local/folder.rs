@@ -152,7 +152,10 @@ impl Shared {
         for entry in std::fs::read_dir(&self.folder.path).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name();
             let stem = name.to_str().and_then(|file| file.strip_suffix(".json"));
-            stems.extend(stem.filter(|stem| after.is_none_or(|after| *stem > after)).map(str::to_owned));
+            let stem = stem.filter(|stem| after.is_none_or(|after| *stem > after));
+            // Of one that was cut the file itself knows the name.
+            let named = |stem: &&str| stem.contains('~') || self.naming.name(stem, None).starts_with(prefix);
+            stems.extend(stem.filter(named).map(str::to_owned));
         }
         stems.sort_unstable();
         let more = stems.len() > PAGE;

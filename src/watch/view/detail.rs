@@ -72,7 +72,7 @@ impl Sheet {
     }
 
     fn room(&self) -> usize {
-        self.width.saturating_sub(INDENT)
+        self.width.saturating_sub(INDENT + 1)
     }
 
     /// A line below a heading, cut to the screen.
@@ -108,7 +108,10 @@ impl Sheet {
     fn store(&mut self, model: &Model, view: View<'_>) {
         let dot = self.theme.glyphs.dot;
         let counted = match view.record {
-            Ok(Some(record)) => format!(" {dot} generation {} {dot} {} runs", record.generation, record.runs),
+            Ok(Some(record)) => {
+                let runs = if record.runs == 1 { "run" } else { "runs" };
+                format!(" {dot} generation {} {dot} {} {runs}", record.generation, record.runs)
+            }
             _ => String::new(),
         };
         let text = format!("{}{counted}", escape::line(&model.store));
@@ -118,7 +121,10 @@ impl Sheet {
 
     fn record(&mut self, view: View<'_>, record: &Record, detail: &Detail) {
         match record.holders.as_slice() {
-            [] => {}
+            [] => {
+                self.lines.push(Line::default());
+                self.toned(Tone::Free, "Nobody holds it.");
+            }
             [one] => self.heading("HOLDER", &run(one)),
             several => self.heading("HOLDERS", &format!("{} share it", several.len())),
         }
@@ -237,7 +243,7 @@ impl Sheet {
             right.push_str(&format!(" {} {}", theme.glyphs.dot, words::turn_in_short(expected)));
         }
         let number = format!("{:>2} ", place + 1);
-        let room = self.width.saturating_sub(number.len() + right.width() + 4);
+        let room = self.width.saturating_sub(number.len() + right.width() + 3);
         let who = words::cut(&who, room);
         let fill = " ".repeat(room.saturating_sub(who.width()) + 2);
         self.push(vec![
@@ -289,11 +295,10 @@ impl Sheet {
         let [good, bad] = theme.glyphs.ended;
         let ago = format!("{} ago", human::since(past.ended_at, self.now));
         let held = human::duration(Duration::from_secs((past.held_ms / 1000).max(1)));
-        let head = format!("{:<5} {:<13} {held:<12} {ago:<16} ", found.run, ending(past));
-        let mut rest = words::name(&past.identity);
-        if past.counts.is_some() {
-            rest.push_str(&format!("  {}", changes(past)));
-        }
+        let ending = words::cut(&ending(past), 15);
+        let head = format!("{:<5} {ending:<15} {held:<12} {ago:<16} ", found.run);
+        let changed = past.counts.map_or(String::new(), |_| changes(past));
+        let rest = format!("{changed:<12} {}", words::name(&past.identity));
         let rest = words::cut(&rest, self.room().saturating_sub(head.width()));
         self.push(vec![
             Span::styled(format!(" {} ", if well { good } else { bad }), theme.tone(tone)),
