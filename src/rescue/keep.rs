@@ -151,8 +151,8 @@ mod tests {
 
     #[test]
     fn a_copy_is_whole_private_and_under_a_name_of_its_own() {
-        let folder = std::env::temp_dir().join(format!("tfguard-rescue-copy-{}", std::process::id()));
-        fs::create_dir(&folder).unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path();
         let (from, to) = (folder.join("from"), folder.join("to"));
         fs::write(&from, "state").unwrap();
         fs::write(&to, "another").unwrap();
@@ -163,6 +163,5 @@ mod tests {
         assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o7777, 0o600);
         assert_eq!(fs::read_to_string(&to).unwrap(), "another");
         assert!(!folder.join("to.partial.2").exists());
-        fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -132,19 +132,25 @@ mod tests {
     use super::*;
 
     /// A folder that goes away with the test.
-    struct Folder(PathBuf);
+    struct Folder(tempfile::TempDir);
 
     impl Folder {
-        fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("tfguard-{name}-{}", std::process::id()));
-            let _ = fs::remove_dir_all(&path);
-            fs::create_dir(&path).unwrap();
-            Self(path)
+        fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        fn path(&self) -> &Path {
+            self.0.path()
         }
 
         fn setting(&self) -> Setting {
             let push = "tfguard push".into();
-            Setting { into: self.0.join(".tfguard/rescue"), from: self.0.clone(), push, ci: false }
+            Setting {
+                into: self.path().join(".tfguard/rescue"),
+                from: self.path().to_owned(),
+                push,
+                ci: false,
+            }
         }
 
         fn begin(&self) -> Watch {
@@ -153,13 +159,7 @@ mod tests {
         }
 
         fn errored(&self) -> PathBuf {
-            self.0.join(ERRORED)
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
+            self.path().join(ERRORED)
         }
     }
 
@@ -169,30 +169,30 @@ mod tests {
 
     #[test]
     fn what_was_there_before_is_left_alone_and_what_is_new_is_moved() {
-        let folder = Folder::new("rescue-new");
+        let folder = Folder::new();
         fs::write(folder.errored(), "old").unwrap();
         let watch = folder.begin();
         assert_eq!(watch.collect(), None);
-        assert!(folder.errored().exists() && !folder.0.join(".tfguard").exists());
+        assert!(folder.errored().exists() && !folder.path().join(".tfguard").exists());
         fs::write(folder.errored(), "newer").unwrap();
         let kept = watch.collect().unwrap();
         assert_eq!(kept.trouble, None);
         assert_eq!(
             kept.path,
-            folder.0.join(".tfguard/rescue/errored-20270115T080000Z-run7-abcdef012345.tfstate")
+            folder.path().join(".tfguard/rescue/errored-20270115T080000Z-run7-abcdef012345.tfstate")
         );
         assert_eq!(fs::read_to_string(&kept.path).unwrap(), "newer");
         assert!(!folder.errored().exists());
         assert_eq!(mode(&kept.path), 0o600);
-        assert_eq!(mode(&folder.0.join(".tfguard/rescue")), 0o700);
-        assert_eq!(fs::read_to_string(folder.0.join(".tfguard/.gitignore")).unwrap(), "*\n");
+        assert_eq!(mode(&folder.path().join(".tfguard/rescue")), 0o700);
+        assert_eq!(fs::read_to_string(folder.path().join(".tfguard/.gitignore")).unwrap(), "*\n");
         // The guardian, coming after a supervisor that died right here, finds the same.
         assert_eq!(watch.collect(), Some(kept));
     }
 
     #[test]
     fn nothing_is_ever_overwritten() {
-        let folder = Folder::new("rescue-twice");
+        let folder = Folder::new();
         let watch = folder.begin();
         let mut kept = Vec::new();
         for text in ["one", "two", "three"] {
@@ -205,9 +205,9 @@ mod tests {
 
     #[test]
     fn a_state_that_cannot_be_moved_stays_and_is_told_of() {
-        let folder = Folder::new("rescue-stays");
-        fs::write(folder.0.join("file"), "").unwrap();
-        let setting = Setting { into: folder.0.join("file/rescue"), ..folder.setting() };
+        let folder = Folder::new();
+        fs::write(folder.path().join("file"), "").unwrap();
+        let setting = Setting { into: folder.path().join("file/rescue"), ..folder.setting() };
         let watch = Watch::begin(&setting, Timestamp::UNIX_EPOCH, None, "s");
         fs::write(folder.errored(), "state").unwrap();
         let kept = watch.collect().unwrap();
@@ -228,10 +228,10 @@ mod tests {
 
     #[test]
     fn a_link_is_not_taken_for_a_state() {
-        let folder = Folder::new("rescue-link");
+        let folder = Folder::new();
         let watch = folder.begin();
-        fs::write(folder.0.join("secret"), "").unwrap();
-        std::os::unix::fs::symlink(folder.0.join("secret"), folder.errored()).unwrap();
+        fs::write(folder.path().join("secret"), "").unwrap();
+        std::os::unix::fs::symlink(folder.path().join("secret"), folder.errored()).unwrap();
         assert_eq!(watch.collect(), None);
     }
 }

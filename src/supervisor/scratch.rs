@@ -44,7 +44,8 @@ mod tests {
 
     #[test]
     fn it_is_private_and_goes_away() {
-        let folder = std::env::temp_dir().join(format!("tfguard-scratch-test-{}", std::process::id()));
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("tfguard-scratch");
         let file = folder.join("plan");
         let scratch = Scratch::make(&folder, &file).unwrap();
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;

@@ -4,7 +4,12 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-pub(crate) struct Folder(PathBuf);
+use tempfile::TempDir;
+
+pub(crate) struct Folder {
+    path: PathBuf,
+    _removed: TempDir,
+}
 
 impl Folder {
     /// `name` is that of the test.
@@ -18,19 +23,17 @@ impl Folder {
     }
 
     fn below(parent: &Path, name: &str) -> Self {
-        let path = parent.join(format!("tfguard-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path.canonicalize().unwrap())
+        let folder = tempfile::Builder::new().prefix(&format!("tfguard-{name}-")).tempdir_in(parent).unwrap();
+        Self { path: folder.path().canonicalize().unwrap(), _removed: folder }
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// Writes a file, and the folders it needs.
     pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.join(name);
+        let path = self.path.join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();
         path
@@ -41,11 +44,5 @@ impl Folder {
         let path = self.file(name, &format!("#!/bin/sh\n# {name}\n"));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
