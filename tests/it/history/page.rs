@@ -301,6 +301,8 @@ fn it_prints_on_paper_also_from_a_dark_screen() {
     stage.open();
     let ink = stage.browser.value("getComputedStyle(document.body).color");
     assert_eq!(ink, "rgb(26, 31, 38)", "light ink on paper");
+    let ground = stage.browser.value("getComputedStyle(document.body).backgroundColor");
+    assert_eq!(ground, "rgb(255, 255, 255)");
     let shown = stage.browser.value("document.querySelector('.switch').getBoundingClientRect().height");
     assert_eq!(shown, 0);
     let pdf = stage.browser.print();
