@@ -26,7 +26,7 @@ import throughput
 from counting import LISTED
 from figures import Findings, Goal, goals_table
 from programs import Programs
-from runs import RunFailed
+from runs import RunFailed, progress
 from sides import STORES
 
 
@@ -59,8 +59,10 @@ def main() -> int:
     options = parse(sys.argv[1:])
     stop_on_signals()
     try:
+        if options.markdown:
+            page.check(options.markdown, ["machine", "goals", *options.measure])
         programs = prepare.programs(options)
-    except RunFailed as failed:
+    except (RunFailed, page.NoPlace) as failed:
         print(f"ci/bench: {failed}", file=sys.stderr)
         return 1
     # Before the page is written, which is a change in the repository.
@@ -70,6 +72,7 @@ def main() -> int:
     failures = 0
     for name in options.measure:
         measurement = MEASUREMENTS[name]
+        progress(name)
         begun, load = time.monotonic(), os.getloadavg()[0]
         try:
             findings = measurement.measure(programs, options)
@@ -137,10 +140,18 @@ def stop_on_signals() -> None:
         signal.signal(each, stop)
 
 
+class Formatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Says defaults that are values."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        without = action.default is None or isinstance(action.default, bool)
+        return action.help if without else super()._get_help_string(action)
+
+
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="ci/bench",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=Formatter,
         description="What the lock costs, beside bare Terraform and rivals in one run on one machine.",
         epilog=EPILOG,
     )

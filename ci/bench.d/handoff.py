@@ -13,7 +13,7 @@ import figures
 from figures import Findings, Goal
 from lockers import Contest, Locker, sides
 from programs import Programs
-from runs import Run, RunFailed, Together
+from runs import Run, RunFailed, Together, progress
 from work import Turn, gaps, in_order, read_turns, wait_until
 
 # $EPOCHREALTIME needs no process, so that only the child's own start and end lie in the gap. When the folder
@@ -81,6 +81,7 @@ def measure(programs: Programs, options: argparse.Namespace) -> Findings:
                 if side.absence:
                     absences[side.name] = side.absence
                     continue
+                progress(f"handoff among {count}: {side.name}")
                 with side.opened() as locker:
                     turns = contend(side.name, locker, contest, options)
                 outcomes.append(judged(side.name, turns, count))

@@ -46,8 +46,11 @@ def row(name: str, run: Run) -> list[str]:
     peaks: dict[int, float] = {}
     while run.running():
         for pid in (supervisor, *children(supervisor)):
-            peak = high_water_mark(pid)
-            if pid != supervisor and program(pid) != program(supervisor):
+            peak, running = high_water_mark(pid), program(pid)
+            if running is None:
+                # It has ended: what was seen of it stands.
+                continue
+            if pid != supervisor and running != (program(supervisor) or running):
                 # Terraform, which ran our program for the moment between fork and exec.
                 peaks.pop(pid, None)
             elif peak is not None:

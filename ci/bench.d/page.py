@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -30,9 +31,16 @@ def replaced(text: str, name: str, content: str) -> str:
     return shown
 
 
+def check(page: Path, names: Iterable[str]) -> None:
+    """Whether there will be a place for everything, before it takes time to find out."""
+    try:
+        text = page.read_text()
+        for name in names:
+            replaced(text, name, "")
+    except (NoPlace, OSError) as problem:
+        raise NoPlace(f"nothing can be written to {page}: {problem}") from problem
+
+
 def write(page: Path, name: str, content: str) -> None:
     """Replaces the content of `name` in the file `page`."""
-    try:
-        page.write_text(replaced(page.read_text(), name, content))
-    except NoPlace as problem:
-        raise NoPlace(f"{page}: {problem}") from problem
+    page.write_text(replaced(page.read_text(), name, content))

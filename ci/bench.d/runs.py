@@ -7,6 +7,7 @@ import select
 import shlex
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from contextlib import AbstractContextManager, ExitStack, suppress
@@ -141,6 +142,11 @@ class Together(AbstractContextManager):
         """Takes it in."""
         self.runs.append(run)
         return run
+
+
+def progress(what: str) -> None:
+    """For whoever sits before it: all of it takes minutes."""
+    print(f"ci/bench: {what}", file=sys.stderr, flush=True)
 
 
 def wall() -> float:

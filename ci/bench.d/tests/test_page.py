@@ -1,8 +1,9 @@
+import tempfile
 import unittest
 from pathlib import Path
 
 from command_line import MEASUREMENTS, parse, said_options
-from page import NoPlace, begin, end, replaced
+from page import NoPlace, begin, check, end, replaced
 
 PAGE = f"# Figures\nwords\n{begin('rest')}\nold | \\1\n{end('rest')}\nmore words\n"
 
@@ -18,10 +19,20 @@ class ThePage(unittest.TestCase):
             with self.assertRaises(NoPlace):
                 replaced(page, "rest", "new")
 
+    def test_a_page_is_looked_at_before_anything_is_measured(self):
+        with tempfile.TemporaryDirectory() as folder:
+            page = Path(folder) / "page.md"
+            with self.assertRaisesRegex(NoPlace, "page.md: .*No such file"):
+                check(page, ["rest"])
+            page.write_text(PAGE)
+            check(page, ["rest"])
+            with self.assertRaisesRegex(NoPlace, "page.md: .*one `<!-- ci/bench goals -->`"):
+                check(page, ["rest", "goals"])
+            self.assertEqual(page.read_text(), PAGE)
+
     def test_ours_has_a_place_for_everything(self):
-        page = (Path(__file__).resolve().parents[3] / "docs/benchmarks.md").read_text()
-        for name in ("machine", "goals", *MEASUREMENTS):
-            replaced(page, name, "new")
+        page = Path(__file__).resolve().parents[3] / "docs/benchmarks.md"
+        check(page, ["machine", "goals", *MEASUREMENTS])
 
 
 class TheCommandLine(unittest.TestCase):
