@@ -10,12 +10,15 @@ from pathlib import Path
 from statistics import median
 
 import figures
+from figures import Findings, Goal
 from programs import Programs
 from runs import run
 from sides import bare_apply, guard
 
+GOALS = {"tfguard, local": 12}
 
-def measure(programs: Programs, options: argparse.Namespace) -> str:
+
+def measure(programs: Programs, options: argparse.Namespace) -> Findings:
     """One run of each side in turn, round after round: drift of the machine meets all of them alike."""
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tfguard-bench-")))
@@ -37,13 +40,12 @@ def measure(programs: Programs, options: argparse.Namespace) -> str:
     rows = [[bare, *figures.spread(times[bare]), "", "", ""]]
     for name in guards:
         more = [ours - theirs for ours, theirs in zip(times[name], times[bare])]
-        if name == "tfguard, local":
-            goals.append((f"{name}: overhead", 1000 * median(more), 12, "ms"))
+        if name in GOALS:
+            goals.append(Goal(f"{name}: median overhead", 1000 * median(more), GOALS[name], "ms"))
         rows.append([name, *figures.spread(times[name]), *figures.spread(more)])
     head = ["", "median ms", "min", "max", "more than alone: median ms", "min", "max"]
-    title = f"### Overhead: `apply` of examples/hello with no changes, {options.rounds} rounds in turn"
-    shown = f"{title}\n\n{figures.table(head, rows)}"
-    return f"{shown}\n\n{figures.goals(goals)}" if goals else shown
+    title = f"`apply` of examples/hello with no changes, {options.rounds} rounds in turn:"
+    return Findings(f"{title}\n\n{figures.table(head, rows)}", goals)
 
 
 def prepared(programs: Programs, directory: Path) -> Path:
