@@ -192,7 +192,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--no-build", action="store_true", help="measure what is built already")
     add("--binary", type=Path, help="the tfguard to measure, else the one that is built")
     add("--terraform-bin", default="terraform", metavar="NAME", help="else tofu, from PATH")
-    options = parser.parse_args(argv)
+    options = parser.parse_intermixed_args(argv)
     options.stores = STORES if options.over == "all" else (options.over,)
     if "all" in options.measure:
         options.measure = list(MEASUREMENTS)
