@@ -26,6 +26,7 @@ pub use text::text;
 use jiff::Timestamp;
 
 use crate::escape;
+use crate::lease::RecordError;
 
 /// The time at which everything is looked at: 2026-11-21 08:00:00 UTC.
 fn now() -> Timestamp {
@@ -35,6 +36,15 @@ fn now() -> Timestamp {
 /// Lines of ours hold nothing that a terminal or a CI system would obey.
 fn assert_harmless(shown: &str) {
     assert!(!shown.contains(|c| c != '\n' && escape::is_unsafe(c)), "shown as it is: {shown:?}");
+}
+
+/// What an item holds is what JSON holds. Why it is rubbish may be said in other words: a number is written anew.
+fn assert_same<T: PartialEq + std::fmt::Debug>(item: &Result<T, RecordError>, json: &Result<T, RecordError>) {
+    let same = match (item, json) {
+        (Err(RecordError::Rubbish(_)), Err(RecordError::Rubbish(_))) => true,
+        (item, json) => item == json,
+    };
+    assert!(same, "an item: {item:?}, as JSON: {json:?}");
 }
 
 /// One JSON document on one line, with its newline.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{assert_harmless, now};
+use super::{assert_harmless, assert_same, now};
 use crate::history::Row;
 use crate::history::page::{Book, Page, render};
 use crate::history::words;
@@ -17,7 +17,7 @@ pub fn past_run(bytes: &[u8]) {
     if let Value::Object(fields) = value {
         let attributes =
             fields.into_iter().map(|(field, value)| (field, item::to_attribute(value))).collect();
-        assert_eq!(item::from_run_item(attributes), past);
+        assert_same(&item::from_run_item(attributes), &past);
     }
     if let Ok(past) = &past {
         assert_eq!(PastRun::from_json(serde_json::to_value(past).unwrap()).as_ref(), Ok(past));

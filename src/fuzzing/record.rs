@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
-use super::{assert_harmless, assert_json_line, now, session};
+use super::{assert_harmless, assert_json_line, assert_same, now, session};
 use crate::cli::source::Sources;
 use crate::history::page::{Book, Page, render};
 use crate::lease::transition::{self, Candidate, Ending};
 use crate::lease::{Identity, Intervention, Lease, LockName, Mode, Outcome, Record, RecordError, Standing};
+use crate::report::Look;
 use crate::status::View;
 use crate::status::brief::{Brief, Tally};
 use crate::status::{document, table, text};
@@ -35,14 +36,14 @@ fn name() -> LockName {
     LockName::new("prod").unwrap()
 }
 
-/// An item with the same content is the same record, or is not one for the same reason.
+/// An item with the same content is the same record, or is none either.
 fn as_item(bytes: &[u8], decoded: &Result<Record, RecordError>) {
     let Ok(Value::Object(fields)) = serde_json::from_slice(bytes) else {
         assert!(decoded.is_err());
         return;
     };
     let attributes = fields.into_iter().map(|(field, value)| (field, item::to_attribute(value))).collect();
-    assert_eq!(&item::from_item(attributes), decoded);
+    assert_same(&item::from_item(attributes), decoded);
 }
 
 /// What [`Record::check`] promises, in other words than its own.
@@ -138,7 +139,9 @@ fn shown(decoded: Result<&Record, &RecordError>) {
     let record = decoded.map(Some);
     let view =
         View { lock: "prod", store: "folder /x", sources: &Sources::NONE, record, past: None, now: now() };
-    assert_harmless(&text::text(view, false));
+    for width in [None, Some(0), Some(60)] {
+        assert_harmless(&text::text(view, Look { width, colour: false }));
+    }
     let document = document::json(&[view]);
     assert_json_line(&document);
     assert_harmless(&String::from_utf8(document).unwrap());

@@ -53,7 +53,7 @@ fn marked_up(text: &str) {
     let link = markup::link(text, Some(text));
     assert_harmless(&link);
     assert!([0, 2].contains(&link.matches('<').count()) && [0, 2].contains(&link.matches('"').count()));
-    assert!(!link.contains("href") || link.starts_with("<a href=\"http"), "{link:?}");
+    assert!(!link.contains('<') || link.starts_with("<a href=\"http"), "{link:?}");
 }
 
 fn commands(text: &str) {
@@ -94,7 +94,8 @@ fn events(text: &str) {
         let shown = lines::lines(&event, now(), look);
         assert_harmless(&shown);
         assert!(shown.lines().all(|line| line.starts_with(lines::PREFIX)), "a forged line: {shown:?}");
-        assert!(shown.ends_with('\n') && !shown.contains("##"), "{shown:?}");
+        assert!(shown.is_empty() || shown.ends_with('\n'), "{shown:?}");
+        assert!(!shown.contains("##"), "{shown:?}");
     }
     assert_json_line(&json::line(&event, now()));
 }
