@@ -165,7 +165,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add(
         "--cap",
         type=float,
-        default=30,
+        default=20,
         metavar="S",
         help="handoff: seconds beyond the works that a side is given",
     )
