@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import tempfile
 import time
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ sleep "$2"
 echo end "$BENCH_WORKER" "${EPOCHREALTIME/./}000" >>"$1"
 """
 # Who has no queue to look at arrives this far apart, in seconds.
-ARRIVALS = 0.2
+ARRIVALS = 0.1
 # How long a contender may take to end when its work is done, in seconds.
 ENDING = 30
 HANDOFF_GOALS = {"tfguard, local": 6, "tfguard, dynamodb": 150}
@@ -59,6 +60,11 @@ class Outcome:
     def ideal(self) -> float:
         """The works alone, in seconds."""
         return sum(turn.end - turn.begin for turn in self.turns)
+
+    @property
+    def over_ideal(self) -> float:
+        """The total over the ideal; who did not come to the end has none."""
+        return self.total / self.ideal if self.complete else math.inf
 
     def row(self) -> list[str]:
         done = f"{len(self.turns)} of {self.count}"
@@ -170,9 +176,7 @@ def handoff_goals(outcomes: list[Outcome]) -> list[Goal]:
 
 def ideal_goals(outcomes: list[Outcome]) -> list[Goal]:
     return [
-        Goal(
-            f"{outcome.name}: total of {outcome.count}", outcome.total / outcome.ideal, IDEAL_TIMES, "× ideal"
-        )
+        Goal(f"{outcome.name}: total of {outcome.count}", outcome.over_ideal, IDEAL_TIMES, "× ideal")
         for outcome in outcomes
         if outcome.name in HANDOFF_GOALS and outcome.turns
     ]

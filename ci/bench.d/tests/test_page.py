@@ -40,6 +40,7 @@ class TheCommandLine(unittest.TestCase):
         self.assertEqual(parse([]).measure, list(MEASUREMENTS))
         self.assertEqual(parse(["rest", "all"]).measure, list(MEASUREMENTS))
         self.assertEqual(parse(["rest"]).measure, ["rest"])
+        self.assertEqual(parse(["rest", "--watch", "5", "memory"]).measure, ["rest", "memory"])
 
     def test_what_a_page_says_of_its_making_has_no_paths(self):
         given = [

@@ -63,6 +63,7 @@ class TheOutcome(unittest.TestCase):
     def test_one_that_was_stopped_says_how_far_it_came(self):
         outcome = Outcome("rival", list(self.turns), 100)
         self.assertFalse(outcome.complete)
+        self.assertFalse(ideal_goals([Outcome("tfguard, local", list(self.turns), 100)])[0].met)
         self.assertEqual(outcome.row()[1], "3 of 100")
 
     def test_one_that_did_nothing_has_no_figures(self):
