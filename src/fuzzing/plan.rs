@@ -34,12 +34,16 @@ pub fn plan(bytes: &[u8]) {
 const SECRET: &str = "hunter2";
 
 fn assert_masked(bytes: &[u8], document: &[u8]) {
-    let read = |bytes| serde_json::from_slice::<Value>(bytes).unwrap_or_default();
-    if !holds(&read(bytes), &|name, _| matches!(name, "before_sensitive" | "after_sensitive")) {
+    // What is not UTF-8 may stand where nobody looks.
+    let Ok(plan) = serde_json::from_str::<Value>(&String::from_utf8_lossy(bytes)) else { return };
+    if !holds(&plan, &|name, _| matches!(name, "before_sensitive" | "after_sensitive")) {
         let shown = |name: &str, value: &Value| {
             matches!(name, "before" | "after") && value.to_string().contains(SECRET)
         };
-        assert!(!holds(&read(document), &shown), "what nothing says is no secret was shown");
+        assert!(
+            !holds(&serde_json::from_slice(document).unwrap_or_default(), &shown),
+            "what nothing says is no secret was shown"
+        );
     }
 }
 

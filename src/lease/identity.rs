@@ -162,5 +162,52 @@ mod tests {
     fn a_short_identity_is_left_alone() {
         let short = Identity { actor: Some("ann".into()), pid: Some(7), ..Identity::default() };
         assert_eq!(short.for_holder(), short);
+        assert_eq!(short.for_waiter(), short);
+        assert_eq!(short.for_history(), short);
+    }
+
+    #[test]
+    fn a_waiter_goes_without_repository_and_commit_and_the_history_keeps_them() {
+        let all = Identity {
+            actor: Some("ann".into()),
+            repository: Some("acme/infra".into()),
+            commit: Some("c".repeat(40)),
+            command: Some("x".repeat(400)),
+            ..Identity::default()
+        };
+        let waiter = all.for_waiter();
+        assert_eq!((waiter.repository, waiter.commit, waiter.actor), (None, None, all.actor.clone()));
+        assert_eq!(all.for_history(), all);
+    }
+
+    #[test]
+    fn what_fits_to_the_byte_is_left_alone() {
+        let of = |command: usize| Identity { command: Some("x".repeat(command)), ..Identity::default() };
+        let room = HOLDER_BUDGET - json_len(&of(0));
+        assert_eq!(of(room).for_holder(), of(room));
+        assert_eq!(of(room + 1).for_holder(), of(room));
+        let link = |url: usize| Identity { url: Some("x".repeat(url)), ..Identity::default() };
+        let half = HOLDER_BUDGET / 2 - 2;
+        assert_eq!(link(half).for_holder(), link(half));
+        assert_eq!(link(half + 1).for_holder().url, None);
+    }
+
+    #[test]
+    fn long_texts_shrink_together() {
+        let long = |n: usize| Some("x".repeat(n));
+        let cut = Identity { actor: long(300), command: long(300), ..Identity::default() }.for_holder();
+        let lengths = [cut.actor, cut.command].map(|text| text.map_or(0, |text| text.len()));
+        assert!(lengths.iter().all(|length| (75..=150).contains(length)), "{lengths:?}");
+        assert!(lengths.iter().sum::<usize>() >= 200, "{lengths:?}");
+    }
+
+    #[test]
+    fn a_text_is_cut_to_the_byte() {
+        assert_eq!(cut("abcdef", 8), "abcdef");
+        assert_eq!(cut("abcdef", 7), "abcde");
+        assert_eq!(cut("abcdef", 2), "");
+        // Two bytes each: not within a character.
+        assert_eq!(cut("ääää", 9), "äää");
+        assert_eq!(cut("", 0), "");
     }
 }

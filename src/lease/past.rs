@@ -225,6 +225,8 @@ mod tests {
         let json = serde_json::to_value(&past).unwrap();
         assert!(json.to_string().len() < 3000, "{}", json.to_string().len());
         assert_eq!((past.waited_ms, past.held_ms, past.changed), (10_000, 30_000, true));
+        assert_eq!(past.result.as_ref().map(String::len), Some(WORD - 2));
+        assert_eq!(past.by.as_ref(), Some(&by.fitted()));
         assert_eq!(past.expires_at, 140 + 90 * 24 * 3600);
         assert_eq!(PastRun::from_json(json), Ok(past));
     }

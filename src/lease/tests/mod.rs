@@ -4,10 +4,12 @@
 
 mod driver;
 mod observer;
+mod record;
 mod seeking;
 mod session;
 mod sizes;
 mod transition;
+mod writes;
 
 use std::time::Duration;
 

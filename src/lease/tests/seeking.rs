@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::super::record::{MAX_WAITERS, Mode, Outcome, Phase, Record};
+use super::super::record::{Intervention, MAX_WAITERS, Mode, Outcome, Phase, Record};
 use super::super::session::{Answer, Finish, Notice, Request, Wait};
-use super::super::transition::{Ending, confirm, evict, release, renew};
+use super::super::transition::{Ending, confirm, evict, release, renew, revoke};
 use super::driver::{Driver, ME, params};
 use super::{LEASE, candidate, exclusive, holders, queue, record_of, wall};
 
@@ -195,6 +195,42 @@ fn a_confirmation_whose_answer_was_lost_is_recognised_and_counted_from_its_first
     let deadlines = me.session.deadlines().unwrap();
     assert_eq!(deadlines.end.since(sent), Duration::from_secs(LEASE));
     assert_eq!(me.store.as_ref().unwrap().holder(ME).unwrap().beat, 1);
+}
+
+#[test]
+fn the_head_of_the_queue_looks_about_every_300_ms() {
+    let mut me = Driver::new(Some(record_of(&[exclusive("a")])), Wait::Forever);
+    me.until(10.0, Driver::serve);
+    let mut looks = 0;
+    me.until(30.0, |me| {
+        looks += 1;
+        me.serve();
+    });
+    // 20 s, each pause up to a fifth shorter or longer.
+    assert!((55..=84).contains(&looks), "{looks} looks");
+}
+
+#[test]
+fn a_grant_that_an_operator_revoked_is_not_confirmed() {
+    let by = Intervention { by: "ann".into(), reason: "wrong plan".into(), at: wall(1) };
+    let mut me = Driver::new(Some(record_of(&[exclusive("a")])), Wait::Forever);
+    me.until(1.0, Driver::serve);
+    me.rival(|record| release(record, "a", &GOOD, wall(1)));
+    me.rival(|record| revoke(record, ME, &by).unwrap());
+    me.until(me.seconds() + 2.0, Driver::serve);
+    assert_eq!(me.finish, Some(Finish::TurnedAway(by)));
+    assert!(me.store.as_ref().unwrap().is_free());
+}
+
+/// As one of ours might stand there that was given up as lost: it is no second run.
+#[test]
+fn an_entry_of_ours_that_nothing_explains_is_taken_on_by_a_new_beat() {
+    let mut me = Driver::new(Some(record_of(&[exclusive(ME)])), Wait::Forever);
+    me.serve();
+    let own = me.writing().holder(ME).unwrap().clone();
+    assert_eq!((me.writing().runs, own.run, own.beat), (1, Some(1), 2));
+    me.serve();
+    assert!(matches!(me.notices[..], [Notice::Acquired { .. }]));
 }
 
 #[test]

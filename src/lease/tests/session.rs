@@ -196,6 +196,31 @@ fn nobody_leaves_while_a_write_of_its_own_may_land() {
 }
 
 #[test]
+fn only_who_is_known_to_be_out_ends_clean() {
+    for (finish, clean) in [
+        (Finish::Released, true),
+        (Finish::Left, true),
+        (Finish::Held(Vec::new()), true),
+        (Finish::QueueFull, true),
+        (Finish::TurnedAway(ops()), true),
+        (Finish::Unreachable, false),
+        (Finish::Refused, false),
+        (Finish::Stranded, false),
+    ] {
+        assert_eq!(finish.is_clean(), clean, "{finish:?}");
+    }
+}
+
+#[test]
+fn who_has_not_seen_the_record_yet_is_gone_at_once() {
+    let mut me = Driver::new(None, Wait::Forever);
+    let now = me.now();
+    me.session.leave(now);
+    me.poll();
+    assert_eq!(me.finish, Some(Finish::Left));
+}
+
+#[test]
 fn a_waiter_that_leaves_does_not_free_the_holder() {
     let mut me = Driver::new(Some(record_of(&[exclusive("a")])), Wait::Forever);
     me.until(1.0, Driver::serve);
@@ -216,6 +241,8 @@ fn a_vanished_record_comes_back_with_its_holder() {
     me.until(HEARTBEAT + 0.5, Driver::serve);
     let own = me.store.as_ref().unwrap().holder(ME).unwrap();
     assert_eq!(own.generation, before.generation);
+    // Beyond the heartbeat that found it gone, and in one write.
+    assert_eq!(own.beat, before.holders[0].beat + 2);
     assert_eq!(me.notices, [Notice::Recreated, Notice::Renewed { beat: own.beat }]);
 }
 
@@ -256,6 +283,30 @@ fn a_vanished_record_is_not_put_back_after_the_kill_deadline() {
 }
 
 #[test]
+fn at_the_kill_deadline_itself_it_is_too_late() {
+    let mut me = Driver::holding();
+    me.skip(LEASE as f64 * 0.9);
+    me.tick();
+    me.store = None;
+    me.serve();
+    assert_eq!(me.notices, [Notice::Lost(Loss::Gone)]);
+}
+
+/// An entry of ours with another token is none that we know of.
+#[test]
+fn a_hold_of_another_generation_is_not_ours() {
+    let mut me = Driver::holding();
+    me.rival(|record| {
+        let mut other = record.clone();
+        other.generation += 1;
+        other.holders[0].generation += 1;
+        other
+    });
+    me.until(HEARTBEAT + 0.5, Driver::serve);
+    assert_eq!(me.notices, [Notice::Lost(Loss::Gone)]);
+}
+
+#[test]
 fn a_reader_comes_back_beside_the_one_that_put_the_record_back() {
     let reader = |name: &str| candidate(name, Mode::Shared);
     let first = record_of(&[reader("r")]);
@@ -266,6 +317,22 @@ fn a_reader_comes_back_beside_the_one_that_put_the_record_back() {
     me.until(HEARTBEAT + 1.0, Driver::serve);
     assert_eq!(holders(me.store.as_ref().unwrap()), ["r", ME]);
     assert!(me.notices.contains(&Notice::Recreated));
+    // Beyond the heartbeat that found it gone, and in one write.
+    assert_eq!(beat(me.store.as_ref()), 3);
+}
+
+#[test]
+fn a_reader_comes_back_no_more_after_the_kill_deadline() {
+    let reader = |name: &str| candidate(name, Mode::Shared);
+    let first = record_of(&[reader("r")]);
+    let mut me = Driver::of(params(reader(ME), Wait::Forever), Some(first.clone()));
+    me.serve();
+    me.serve();
+    me.store = Some(recreate(&first.holders[0], wall(1)).sealed("r/1".into(), wall(1)));
+    me.skip(LEASE as f64 * 0.9);
+    me.until(me.seconds() + 1.0, Driver::serve);
+    assert_eq!(holders(me.store.as_ref().unwrap()), ["r"]);
+    assert_eq!(me.notices.last(), Some(&Notice::Lost(Loss::Gone)));
 }
 
 #[test]

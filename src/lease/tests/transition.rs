@@ -143,6 +143,7 @@ fn a_record_is_put_back_with_its_holder_and_its_tokens() {
     assert_eq!(back.generation, record.generation);
     assert_eq!(back.runs, record.runs);
     assert_eq!(back.holders[0].beat, record.holders[0].beat + 1);
+    assert_eq!(back.holders[0].renewed_at, wall(50));
 }
 
 #[test]
@@ -151,6 +152,7 @@ fn only_a_reader_of_the_same_group_comes_back_beside_another() {
     let back = recreate(&group.holders[0], wall(1));
     let both = rejoin(&back, &group.holders[1], wall(2)).unwrap();
     assert_eq!(holders(&both), ["a", "b"]);
+    assert_eq!((both.holders[1].beat, both.holders[1].renewed_at), (2, wall(2)));
 
     let mut later = back.clone();
     later.generation += 1;

@@ -1,0 +1,2 @@
+//! The protocol's simulation alone.
+mod lease_sim;

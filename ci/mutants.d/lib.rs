@@ -1,0 +1,2 @@
+//! The lock protocol alone.
+pub mod lease;
