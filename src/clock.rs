@@ -17,21 +17,29 @@ pub trait Clock {
     /// The time now, on both clocks.
     fn now(&self) -> Now;
 
-    /// Waits until `deadline`, or for one second, whichever is shorter: timers of the runtime do
-    /// not count during suspend, so that a long one would oversleep. The caller looks again.
-    fn sleep_until(&self, deadline: Instant) -> impl Future<Output = ()> + Send;
+    /// Waits for this long, as the runtime's timers count, which stand still during suspend.
+    fn sleep(&self, span: Duration) -> impl Future<Output = ()> + Send;
+
+    /// Waits until `deadline`, or for one second, whichever is shorter: a long sleep would oversleep by
+    /// what the machine was suspended for. The caller looks again.
+    fn sleep_until(&self, deadline: Instant) -> impl Future<Output = ()> + Send
+    where
+        Self: Sync,
+    {
+        async move { self.sleep(deadline.since(self.now().mono).min(SLICE)).await }
+    }
 }
 
 /// The longest a sleeper goes without looking at the clock.
-const SLICE: Duration = Duration::from_secs(1);
+pub const SLICE: Duration = Duration::from_secs(1);
 
 impl Clock for SystemClock {
     fn now(&self) -> Now {
         Now { mono: self.mono(), wall: jiff::Timestamp::now() }
     }
 
-    async fn sleep_until(&self, deadline: Instant) {
-        tokio::time::sleep(deadline.since(self.mono()).min(SLICE)).await;
+    async fn sleep(&self, span: Duration) {
+        tokio::time::sleep(span).await;
     }
 }
 

@@ -3,173 +3,180 @@
 from __future__ import annotations
 
 import argparse
-import base64
-import json
-import shutil
-import socket
+import math
 import tempfile
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import figures
-from engine import Engine
+from figures import Findings, Goal
+from lockers import Contest, Locker, sides
 from programs import Programs
-from runs import Run, RunFailed
-from sides import Guard, guard
-from work import gaps, in_line, read_turns, wait_until
+from runs import Run, RunFailed, Together, progress
+from work import Turn, gaps, in_order, read_turns, wait_until
 
-# $EPOCHREALTIME needs no process, so that only the child's own start and end lie in the gap.
+# $EPOCHREALTIME needs no process, so that only the child's own start and end lie in the gap. When the folder
+# has gone, nobody is there any more to open the gate.
 CHILD = """#!/bin/bash
-until [ -e "$4" ]; do sleep 0.01; done
-echo begin "$1" "${EPOCHREALTIME/./}000" >>"$2"
-sleep "$3"
-echo end "$1" "${EPOCHREALTIME/./}000" >>"$2"
+export LC_ALL=C
+: >"$3.reached"
+until [ -e "$3" ]; do [ -d "${3%/*}" ] || exit 1; sleep 0.01; done
+echo begin "$BENCH_WORKER" "${EPOCHREALTIME/./}000" >>"$1"
+sleep "$2"
+echo end "$BENCH_WORKER" "${EPOCHREALTIME/./}000" >>"$1"
 """
-# dynamodb-lease has no queue to look at: its contenders arrive this far apart, in seconds.
+# Who has no queue to look at arrives this far apart, in seconds.
 ARRIVALS = 0.2
-LEASES = "leases"
-GOALS = {"tfguard, local": 6, "tfguard, dynamodb": 150}
+# How long a contender may take to end when its work is done, in seconds.
+ENDING = 30
+HANDOFF_GOALS = {"tfguard, local": 6, "tfguard, dynamodb": 150}
 IDEAL_TIMES = 1.10
 
 
 @dataclass(frozen=True)
-class Locker:
-    """Something that runs a command under a lock, and a way to see that a contender has come."""
+class Outcome:
+    """What came of one side."""
 
     name: str
-    command: Callable[[int, list[str]], list[str]]
-    arrived: Callable[[int], bool] | None = None
+    turns: list[Turn]
+    count: int
+
+    @property
+    def complete(self) -> bool:
+        return len(self.turns) == self.count
+
+    @property
+    def gaps(self) -> list[float]:
+        return gaps(self.turns)
+
+    @property
+    def total(self) -> float:
+        """From the beginning of the first work to the end of the last one, in seconds."""
+        return self.turns[-1].end - self.turns[0].begin
+
+    @property
+    def ideal(self) -> float:
+        """The works alone, in seconds."""
+        return sum(turn.end - turn.begin for turn in self.turns)
+
+    @property
+    def over_ideal(self) -> float:
+        """The total over the ideal; who did not come to the end has none."""
+        return self.total / self.ideal if self.complete else math.inf
+
+    def row(self) -> list[str]:
+        done = f"{len(self.turns)} of {self.count}"
+        if not self.turns:
+            return [self.name, done, *[""] * 6]
+        kept = "yes" if in_order(self.turns) else "no"
+        times = [f"{self.total:.2f}", f"{self.total / self.ideal:.3f}"]
+        return [self.name, done, *times, *figures.spread(self.gaps), kept]
 
 
-def measure(programs: Programs, options: argparse.Namespace) -> str:
-    parts = []
-    if absent := [] if options.no_rival else missing(programs):
-        parts.append(f"Left out of the handoffs, for want of their programs: {', '.join(absent)}.")
+def measure(programs: Programs, options: argparse.Namespace) -> Findings:
+    parts, goals = [], []
+    absences: dict[str, str] = {}
     for count in options.queue:
-        rows, goals = [], []
+        outcomes = []
         with tempfile.TemporaryDirectory(prefix="tfguard-bench-") as name:
             scratch = Path(name)
-            child = scratch / "child"
-            child.write_text(CHILD)
-            child.chmod(0o755)
-            for locker in lockers(programs, options, scratch):
-                turns = contend(locker, child, scratch, count, options.work)
-                between = gaps(turns)
-                if len(turns) != count or any(gap < 0 for gap in between):
-                    raise RunFailed(f"{locker.name}: {len(turns)} of {count} ran, or two overlapped.")
-                order = [turn.worker for turn in turns]
-                total = turns[-1].end - turns[0].begin
-                ideal = sum(turn.end - turn.begin for turn in turns)
-                shown = figures.spread(between) if between else ["", "", ""]
-                kept = "yes" if order == sorted(order) else "no"
-                rows.append([locker.name, f"{total:.2f}", f"{total / ideal:.3f}", *shown, kept])
-                if between and locker.name in GOALS:
-                    goals.append((f"{locker.name}: handoff", float(shown[0]), GOALS[locker.name], "ms"))
-                    goals.append((f"{locker.name}: total over ideal", total / ideal, IDEAL_TIMES, "×"))
-        head = ["", "total s", "× ideal", "handoff: median ms", "min", "max", "order kept"]
-        title = f"### Handoff: {count} contenders, {options.work:g} s of work each"
-        parts.append("\n\n".join([title, figures.table(head, rows), figures.goals(goals)]))
-    return "\n\n".join(parts)
+            contest = Contest(scratch, child(scratch, options.work), count)
+            for side in sides(programs, options, contest):
+                if side.absence:
+                    absences[side.name] = side.absence
+                    continue
+                progress(f"handoff among {count}: {side.name}")
+                with side.opened() as locker:
+                    turns = contend(side.name, locker, contest, options)
+                outcomes.append(judged(side.name, turns, count))
+        head = ["", "done", "total s", "× ideal", "handoff: median ms", "min", "max", "order kept"]
+        title = f"{count} contenders, {options.work:g} s of work each:"
+        parts += [title, figures.table(head, [outcome.row() for outcome in outcomes])]
+        goals += handoff_goals(outcomes)
+        if count == max(options.queue):
+            goals += ideal_goals(outcomes)
+        if stopped := [outcome.name for outcome in outcomes if not outcome.complete]:
+            parts.append(
+                f"Stopped {options.cap:g} s after the works could have been done: {', '.join(stopped)}."
+            )
+    parts += [f"Left out: {name}, since {why}." for name, why in absences.items()]
+    return Findings("\n\n".join(parts), goals)
 
 
-def contend(locker: Locker, child: Path, scratch: Path, count: int, work: float) -> list:
+def child(scratch: Path, work: float) -> list[str]:
+    """Writes the program that is run under the lock, and says how to call it."""
+    program = scratch / "child"
+    program.write_text(CHILD)
+    program.chmod(0o755)
+    return [str(program), str(scratch / "journal"), str(work), str(scratch / "gate")]
+
+
+def contend(name: str, locker: Locker, contest: Contest, options: argparse.Namespace) -> list[Turn]:
     """The first holds the lock until all have come, so that every handoff has a queue behind it."""
-    journal, gate = scratch / "journal", scratch / "gate"
-    gate.unlink(missing_ok=True)
-    with ExitStack() as stack:
-        runs = []
-        for worker in range(count):
-            call = [str(child), str(worker), str(journal), str(work), str(gate)]
-            variables = {"ETCDCTL_API": "3", "LC_ALL": "C"}
-            run = stack.enter_context(Run(locker.command(worker, call), scratch, variables))
-            runs.append(run)
-            if locker.arrived is None:
-                time.sleep(ARRIVALS)
-            elif not wait_until(partial(locker.arrived, worker), run):
-                raise RunFailed(f"{locker.name}: contender {worker} did not come:\n{run.tail()}")
+    journal, gate = contest.scratch / "journal", contest.scratch / "gate"
+    reached = gate.with_name("gate.reached")
+    for file in (journal, gate, reached):
+        file.unlink(missing_ok=True)
+    with Together() as together:
+        for worker in range(contest.count):
+            run = together.start(locker.start(worker))
+            if not has_come(locker, worker, run, reached):
+                raise RunFailed(f"{name}: contender {worker} did not come: {run}\n{run.tail()}")
         gate.touch()
-        for run in runs:
-            run.finish()
+        until = time.monotonic() + contest.count * options.work + options.cap
+        while not journal.exists() or journal.read_text().count("end") < contest.count:
+            fail_with_the_first_that_failed(name, together.runs)
+            if time.monotonic() > until:
+                return read_turns(journal) if journal.exists() else []
+            time.sleep(0.1)
+        for run in together.runs:
+            run.finish(ENDING)
     return read_turns(journal)
 
 
-def missing(programs: Programs) -> list[str]:
-    has_etcd = shutil.which("etcd") and shutil.which("etcdctl")
-    absent = {"etcdctl lock": not has_etcd, "dynamodb-lease": not programs.lease.exists()}
-    return [name for name, is_absent in absent.items() if is_absent]
+def has_come(locker: Locker, worker: int, run: Run, reached: Path) -> bool:
+    """Waits until it stands in the queue; who cannot be seen there is given time."""
+    if locker.arrived is not None:
+        return wait_until(partial(locker.arrived, worker), run)
+    if worker == 0:
+        return wait_until(reached.exists, run)
+    return not run.ended(ARRIVALS)
 
 
-def lockers(programs: Programs, options: argparse.Namespace, scratch: Path) -> Iterator[Locker]:
-    """One after the other, each with its server for as long as it is looked at."""
-    for store in options.stores:
-        with guard(programs, store, scratch) as guarded:
-            yield tfguard(guarded, scratch)
-    if options.no_rival:
-        return
-    absent = missing(programs)
-    if "etcdctl lock" not in absent:
-        with etcd(scratch) as url:
-            command = ["etcdctl", f"--endpoints={url}", "lock", "bench"]
-            yield Locker(
-                "etcdctl lock", lambda _, child: [*command, *child], lambda worker: entries(url) > worker
-            )
-    if "dynamodb-lease" not in absent:
-        with Engine(programs.engine) as engine:
-            engine.create_table(LEASES, "key", expiry="lease_expiry")
-            call = [str(programs.lease), engine.url, LEASES, "bench"]
-            yield Locker("dynamodb-lease", lambda _, child: [*call, *child])
+def fail_with_the_first_that_failed(name: str, runs: list[Run]) -> None:
+    """Not only when its turn to be waited for has come."""
+    for worker, run in enumerate(runs):
+        if not run.running():
+            try:
+                run.finish()
+            except RunFailed as failed:
+                raise RunFailed(f"{name}: contender {worker} failed: {failed}") from failed
 
 
-def tfguard(guarded: Guard, scratch: Path) -> Locker:
-    def log(worker: int) -> Path:
-        return scratch / f"{guarded.store}-{worker}.ndjson"
-
-    return Locker(
-        guarded.name,
-        lambda worker, child: guarded.command("exec", *child, options=("--log-file", str(log(worker)))),
-        lambda worker: in_line(log(worker)),
-    )
+def judged(name: str, turns: list[Turn], count: int) -> Outcome:
+    if any(gap < 0 for gap in gaps(turns)):
+        raise RunFailed(f"{name}: two works overlapped.")
+    return Outcome(name, turns, count)
 
 
-@contextmanager
-def etcd(scratch: Path) -> Iterator[str]:
-    """One member on loopback, whose log is synced to the disk of the scratch directory."""
-    client, peer = (f"http://127.0.0.1:{port}" for port in free_ports(2))
-    command = ["etcd", "--data-dir", str(scratch / "etcd"), "--initial-cluster", f"default={peer}"]
-    for option, url in (("client-urls", client), ("peer-urls", peer)):
-        advertised = f"--initial-advertise-{option}" if option == "peer-urls" else f"--advertise-{option}"
-        command += [f"--listen-{option}", url, advertised, url]
-    with Run(command, scratch) as server:
-        if not wait_until(lambda: answers(client), server):
-            raise RunFailed(f"etcd did not start:\n{server.tail()}")
-        yield client
+def handoff_goals(outcomes: list[Outcome]) -> list[Goal]:
+    return [
+        Goal(
+            f"{outcome.name}: median handoff among {outcome.count}",
+            1000 * figures.median(outcome.gaps),
+            HANDOFF_GOALS[outcome.name],
+            "ms",
+        )
+        for outcome in outcomes
+        if outcome.name in HANDOFF_GOALS and outcome.gaps
+    ]
 
 
-def answers(url: str) -> bool:
-    try:
-        entries(url)
-    except OSError:
-        return False
-    return True
-
-
-def entries(url: str) -> int:
-    """How many hold the lock or wait for it: each has a key below its name."""
-    first, end = (base64.b64encode(key).decode() for key in (b"bench/", b"bench0"))
-    body = json.dumps({"key": first, "range_end": end, "count_only": True}).encode()
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with direct.open(f"{url}/v3/kv/range", body, timeout=5) as response:
-        return int(json.load(response).get("count", 0))
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+def ideal_goals(outcomes: list[Outcome]) -> list[Goal]:
+    return [
+        Goal(f"{outcome.name}: total of {outcome.count}", outcome.over_ideal, IDEAL_TIMES, "× ideal")
+        for outcome in outcomes
+        if outcome.name in HANDOFF_GOALS and outcome.turns
+    ]

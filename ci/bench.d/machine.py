@@ -12,20 +12,29 @@ from programs import Programs
 from runs import environment
 
 
-def facts(programs: Programs, root: Path) -> str:
+def facts(programs: Programs, commit: str) -> str:
     """A markdown list; figures without it mean nothing."""
     version = said(programs.terraform, "version", "-json")
     terraform = json.loads(version)["terraform_version"] if version else "of unknown version"
-    commit = said("git", "-C", root, "describe", "--always", "--dirty") or "no repository"
     size = programs.tfguard.stat().st_size / 1e6
+    rivals = [f"{programs.terraform.name} {terraform}"]
+    if programs.etcd:
+        rivals.append((said(programs.etcd / "etcd", "--version") or "etcd").splitlines()[0])
+    if programs.lease:
+        rivals.append("the crate dynamodb-lease 0.22.1")
     return "\n".join(
         [
-            f"- machine: {processor()}, {os.cpu_count()} cores, {memory_gib():.0f} GiB, "
-            f"{platform.system()} {platform.release()}, load {os.getloadavg()[0]:.2f} at the start",
+            f"- {processor()}, {os.cpu_count()} cores, {memory_gib():.0f} GiB, "
+            f"{platform.system()} {platform.release()}",
             f"- {said(programs.tfguard, '--version') or 'tfguard'} ({commit}), {size:.1f} MB",
-            f"- {programs.terraform.name} {terraform}",
+            f"- {', '.join(rivals)}",
         ]
     )
+
+
+def commit(root: Path) -> str:
+    """What was measured, or the nearest that is known."""
+    return said("git", "-C", root, "describe", "--always", "--dirty") or "outside a repository"
 
 
 def said(*command: object) -> str:

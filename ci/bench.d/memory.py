@@ -11,21 +11,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import figures
+from figures import Findings
 from programs import Programs
 from runs import Run, RunFailed
 from sides import guard
-from work import Workplace
+from work import Workplace, sleeping
 
 SAMPLED_EVERY = 0.01
 OUTPUT_MB = 100
 
 
-def measure(programs: Programs, options: argparse.Namespace) -> str:
+def measure(programs: Programs, options: argparse.Namespace) -> Findings:
     """The kernel keeps the peak (VmHWM), so what is read last before the end is the peak of the whole run."""
     rows = []
     with tempfile.TemporaryDirectory(prefix="tfguard-bench-") as name:
         scratch = Path(name)
-        place = Workplace(programs, scratch, 1, seconds=1)
+        place = Workplace(programs, scratch, 1, sleeping(1))
         for store in options.stores:
             with guard(programs, store, scratch) as guarded:
                 applied = guarded.command("apply", "-auto-approve")
@@ -36,7 +37,7 @@ def measure(programs: Programs, options: argparse.Namespace) -> str:
             command = guarded.command("exec", *flood, options=("--log-format", "json"))
             with Run(command, scratch, stdout=subprocess.DEVNULL) as run:
                 rows.append(row(f"{OUTPUT_MB} MB of output as json", run))
-    return f"### Memory: peak resident size\n\n{figures.table(['', 'supervisor MB', 'guardian MB'], rows)}"
+    return Findings(f"Peak resident size:\n\n{figures.table(['', 'supervisor MB', 'guardian MB'], rows)}")
 
 
 def row(name: str, run: Run) -> list[str]:
@@ -45,8 +46,11 @@ def row(name: str, run: Run) -> list[str]:
     peaks: dict[int, float] = {}
     while run.running():
         for pid in (supervisor, *children(supervisor)):
-            peak = high_water_mark(pid)
-            if pid != supervisor and program(pid) != program(supervisor):
+            peak, running = high_water_mark(pid), program(pid)
+            if running is None:
+                # It has ended: what was seen of it stands.
+                continue
+            if pid != supervisor and running != (program(supervisor) or running):
                 # Terraform, which ran our program for the moment between fork and exec.
                 peaks.pop(pid, None)
             elif peak is not None:

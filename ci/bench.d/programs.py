@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -14,7 +15,11 @@ class Programs:
     terraform: Path
     engine: Path
     """Serves DynamoDB on loopback."""
-    lease: Path
-    """Runs a command under a lease of the dynamodb-lease crate; may be missing."""
     hello: Path
     """The configuration that is applied for nothing."""
+    etcd: Path | None = None
+    """The folder of etcd and etcdctl."""
+    lease: Path | None = None
+    """Runs a command under a lease of the dynamodb-lease crate."""
+    absences: Mapping[str, str] = field(default_factory=dict)
+    """Why a rival, by its name, is not there."""

@@ -5,54 +5,76 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 import figures
+from figures import Findings, Goal
 from memory import children, program
 from programs import Programs
 from runs import Run, RunFailed
-from sides import guard
+from sides import Guard, guard
 from work import in_line, wait_until
 
 SETTLING = 2.0
 
 
-def measure(programs: Programs, options: argparse.Namespace) -> str:
+def measure(programs: Programs, options: argparse.Namespace) -> Findings:
+    """Processor time with all stores at once, since none has anything to do; memory one after the other,
+    since pages of the program are shared by all that run it."""
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tfguard-bench-")))
+        guards = [stack.enter_context(guard(programs, store, scratch)) for store in options.stores]
+        megabytes = []
+        for guarded in guards:
+            with holding(guarded, scratch) as run:
+                megabytes.append(sum(map(proportional_share, processes(run))))
+        runs = [stack.enter_context(holding(guarded, scratch)) for guarded in guards]
+        pids = [processes(run) for run in runs]
+        before, begun = [spent(each) for each in pids], time.monotonic()
+        time.sleep(options.watch)
+        seconds = time.monotonic() - begun
+        percents = [100 * (spent(each) - earlier) / seconds for each, earlier in zip(pids, before)]
+        for run in runs:
+            if not run.running():
+                raise RunFailed(f"the run ended while it was looked at:\n{run.tail()}")
     rows, goals = [], []
-    with tempfile.TemporaryDirectory(prefix="tfguard-bench-") as name:
-        scratch = Path(name)
-        for store in options.stores:
-            log = scratch / f"{store}.ndjson"
-            with guard(programs, store, scratch) as guarded:
-                command = guarded.command("exec", "sleep", "86400", options=("--log-file", str(log)))
-                with Run(command, scratch) as run:
-                    if not wait_until(partial(in_line, log), run):
-                        raise RunFailed(f"the lock was not got:\n{run.tail()}")
-                    time.sleep(SETTLING)
-                    supervisor = run.process.pid
-                    own = program(supervisor)
-                    pids = [supervisor, *(pid for pid in children(supervisor) if program(pid) == own)]
-                    before, begun = sum(map(processor_seconds, pids)), time.monotonic()
-                    time.sleep(options.watch)
-                    used = sum(map(processor_seconds, pids)) - before
-                    percent = 100 * used / (time.monotonic() - begun)
-                    megabytes = sum(map(proportional_share, pids))
-                    if not run.running():
-                        raise RunFailed(f"the run ended while it was looked at:\n{run.tail()}")
-            rows.append([store, str(len(pids)), f"{percent:.4f}", f"{percent * 36:.2f}", f"{megabytes:.1f}"])
-            goals.append((f"{store}: idle CPU", percent, 0.05, "%"))
-            goals.append((f"{store}: memory of all processes (PSS)", megabytes, 20, "MB"))
-    goals.append(("binary", programs.tfguard.stat().st_size / 1e6, 9, "MB"))
-    head = ["lock held over", "processes", "CPU %", "CPU s an hour", "memory MB (PSS)"]
-    return "\n\n".join(
-        [
-            f"### At rest: the lock held for {options.watch:g} s",
-            figures.table(head, rows),
-            figures.goals(goals),
-        ]
-    )
+    for guarded, each, percent, memory in zip(guards, pids, percents, megabytes):
+        rows.append([guarded.name, str(len(each)), f"{percent:.4f}", f"{percent * 36:.2f}", f"{memory:.1f}"])
+        goals.append(Goal(f"{guarded.name}: idle CPU", percent, 0.05, "%"))
+        goals.append(Goal(f"{guarded.name}: memory of both processes", memory, 20, "MB"))
+    size = programs.tfguard.stat().st_size / 1e6
+    goals.append(Goal("binary", size, 9, "MB"))
+    head = ["", "processes", "CPU %", "CPU s for each hour held", "memory MB (PSS)"]
+    title = f"The lock held for {options.watch:g} s; the binary has {size:.1f} MB:"
+    return Findings(f"{title}\n\n{figures.table(head, rows)}", goals)
+
+
+@contextmanager
+def holding(guarded: Guard, scratch: Path) -> Iterator[Run]:
+    """A run that has its lock, and has come to rest."""
+    log = scratch / f"{guarded.store}.ndjson"
+    log.unlink(missing_ok=True)
+    command = guarded.command("exec", "sleep", "86400", options=("--log-file", str(log)))
+    with Run(command, scratch) as run:
+        if not wait_until(partial(in_line, log), run):
+            raise RunFailed(f"the lock was not got:\n{run.tail()}")
+        time.sleep(SETTLING)
+        yield run
+
+
+def processes(run: Run) -> list[int]:
+    """The supervisor and its guardian, by their program."""
+    supervisor = run.process.pid
+    own = program(supervisor)
+    return [supervisor, *(pid for pid in children(supervisor) if program(pid) == own)]
+
+
+def spent(pids: list[int]) -> float:
+    """Seconds of processor time of all of them."""
+    return sum(map(processor_seconds, pids))
 
 
 def processor_seconds(pid: int) -> float:

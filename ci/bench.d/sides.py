@@ -44,9 +44,9 @@ def guard(programs: Programs, store: str, scratch: Path) -> Iterator[Guard]:
         yield dynamodb_guard(programs, engine.url)
 
 
-def dynamodb_guard(programs: Programs, url: str) -> Guard:
+def dynamodb_guard(programs: Programs, url: str, table: str = TABLE) -> Guard:
     """tfguard over the engine that answers at `url`."""
-    where = ("--store", "dynamodb", "--table", TABLE, "--region", REGION, "--endpoint-url", url)
+    where = ("--store", "dynamodb", "--table", table, "--region", REGION, "--endpoint-url", url)
     terraform = ("--terraform-bin", str(programs.terraform))
     return Guard("dynamodb", programs.tfguard, (*terraform, "--lock", "bench", *where))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import median
 
 import figures
+from figures import Findings, Goal
 from programs import Programs
 from runs import Run
 from sides import guard
@@ -32,7 +33,7 @@ TERRAFORM = (
 )
 
 
-def measure(programs: Programs, options: argparse.Namespace) -> str:
+def measure(programs: Programs, options: argparse.Namespace) -> Findings:
     """Megabytes of input a second; the time of a run that prints nothing is taken off."""
     rows, goals = [], []
     with (
@@ -56,10 +57,10 @@ def measure(programs: Programs, options: argparse.Namespace) -> str:
                 times.append(passed(command, scratch) - nothing)
             ours = size / max(median(times), 1e-3)
             rows.append([what, f"{size / median(copies):.0f}", f"{ours:.0f}"])
-            goals.append((f"{what} as json", ours, 300, "MB/s", True))
-    title = f"### Log throughput: {options.megabytes} MB, median of {ROUNDS}"
+            goals.append(Goal(f"{what} as json", ours, 300, "MB/s", at_least=True))
+    title = f"{options.megabytes} MB of each kind of line, median of {ROUNDS}:"
     head = ["MB/s", "cat FILE \\| cat", "tfguard exec --log-format json"]
-    return f"{title}\n\n{figures.table(head, rows)}\n\n{figures.goals(goals)}"
+    return Findings(f"{title}\n\n{figures.table(head, rows)}", goals)
 
 
 def passed(command: list[str], scratch: Path) -> float:
@@ -67,5 +68,4 @@ def passed(command: list[str], scratch: Path) -> float:
     with Run(command, scratch, stdout=subprocess.PIPE) as run:
         while run.process.stdout.read1(1 << 20):
             pass
-        run.process.stdout.close()
         return run.finish()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,11 +28,16 @@ resource "terraform_data" "work" {{
   }}
 }}
 """
-COMMAND = (
+WORK = (
     r"echo begin $BENCH_WORKER $(date +%s%N) >> $BENCH_JOURNAL; "
-    r"sleep {seconds}; "
+    r"sleep SECONDS; "
     r"echo end $BENCH_WORKER $(date +%s%N) >> $BENCH_JOURNAL"
 )
+
+
+def sleeping(seconds: float) -> str:
+    """The work that writes down when it began and ended."""
+    return WORK.replace("SECONDS", str(seconds))
 
 
 @dataclass(frozen=True)
@@ -46,14 +52,16 @@ class Turn:
 class Workplace:
     """One state, and for each worker a directory of its own, as CI jobs have."""
 
-    def __init__(self, programs: Programs, scratch: Path, workers: int, seconds: float):
+    def __init__(self, programs: Programs, scratch: Path, workers: int, command: str):
         self._journal = scratch / "journal"
         self.directories = [scratch / f"worker-{n}" for n in range(workers)]
-        text = CONFIGURATION.format(state=scratch / "shared.tfstate", command=COMMAND.format(seconds=seconds))
-        for directory in self.directories:
-            directory.mkdir(parents=True)
-            (directory / "main.tf").write_text(text)
-            run([str(programs.terraform), "init", "-input=false"], directory)
+        first, *others = self.directories
+        first.mkdir(parents=True)
+        text = CONFIGURATION.format(state=scratch / "shared.tfstate", command=command)
+        (first / "main.tf").write_text(text)
+        run([str(programs.terraform), "init", "-input=false"], first)
+        for directory in others:
+            shutil.copytree(first, directory)
 
     def start(self, worker: int, command: list[str]) -> Run:
         """Begins one worker's run."""
@@ -70,7 +78,7 @@ class Workplace:
 
 
 def read_turns(journal: Path) -> list[Turn]:
-    """Reads what was done, by its beginning, and removes the journal."""
+    """Reads what was done, by its beginning, and removes the journal. What was cut off is left out."""
     begins: dict[int, float] = {}
     turns = []
     for line in journal.read_text().splitlines():
@@ -86,6 +94,12 @@ def read_turns(journal: Path) -> list[Turn]:
 def gaps(turns: list[Turn]) -> list[float]:
     """From the end of each work to the beginning of the next, in seconds; below zero they overlapped."""
     return [after.begin - before.end for before, after in zip(turns, turns[1:])]
+
+
+def in_order(turns: list[Turn]) -> bool:
+    """Whether they worked in the order in which they came."""
+    workers = [turn.worker for turn in turns]
+    return workers == sorted(workers)
 
 
 def wait_until(condition: Callable[[], bool], during: Run, seconds: float = 30) -> bool:

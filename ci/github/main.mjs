@@ -52,12 +52,6 @@ function changesOf({ command, changesCode }, said, code) {
   return said ?? nothing;
 }
 
-/** To tfguard every code but 0 is a failure of the command. Where 2 was asked for it is an answer. */
-function outcomeOf({ changesCode }, said, code) {
-  if (said === 'failed' && code === changesCode) return 'succeeded';
-  return said ?? (signals.length > 0 ? 'cancelled' : 'failed');
-}
-
 function tell(run, settings, code) {
   const { course } = run;
   const { planFile } = settings;
@@ -69,7 +63,7 @@ function tell(run, settings, code) {
   const changes = changesOf(settings, course.summary?.changes, code);
   for (const kind of ['add', 'change', 'destroy']) setOutput(`changes-${kind}`, changes ? String(changes[kind]) : '');
   setOutput('exit-code', String(code));
-  setOutput('outcome', outcomeOf(settings, course.summary?.outcome, code));
+  setOutput('outcome', course.summary?.outcome ?? (signals.length > 0 ? 'cancelled' : 'failed'));
   setOutput('generation', course.generation === null ? '' : String(course.generation));
   setOutput('waited-seconds', course.waited === null ? '' : String(Math.round(course.waited / 1000)));
   setOutput('log-file', run.log);

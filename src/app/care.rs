@@ -48,11 +48,9 @@ pub(super) fn custody(config: &Config, command: &Step, options: &str) -> Custody
 /// How to look after the state lock. The lock on a local state ends with its process, and a
 /// command without Terraform's lock leaves none.
 pub(super) fn state_lock(config: &Config, directory: &Directory, command: &Step) -> Option<Care> {
-    let detailed_exitcode = match &config.action {
-        Action::Terraform { args, .. } => args::has_flag(args, "detailed-exitcode"),
-        Action::Run { .. } | Action::Restore { .. } => false,
-        _ => return None,
-    };
+    if !matches!(&config.action, Action::Terraform { .. } | Action::Run { .. } | Action::Restore { .. }) {
+        return None;
+    }
     if directory.backend.is_local() || config.mode == Mode::Shared {
         return None;
     }
@@ -63,7 +61,7 @@ pub(super) fn state_lock(config: &Config, directory: &Directory, command: &Step)
             compares_ids: directory.backend == Backend::Type("s3".into()),
         },
         policy: config.free_state_lock,
-        detailed_exitcode,
+        detailed_exitcode: command.tells_changes,
     })
 }
 
@@ -86,11 +84,7 @@ fn saved_plan(config: &Config) -> SavedPlan {
     let file = |name: &Path| config.directory.join(name);
     match command {
         Command::Plan => match args::plan_out(user, &ambient) {
-            Some(name) => {
-                let detailed = args::has_flag(user, "detailed-exitcode")
-                    || args::has_flag(&ambient, "detailed-exitcode");
-                SavedPlan::Made { file: file(Path::new(&name)), detailed }
-            }
+            Some(name) => SavedPlan::Made { file: file(Path::new(&name)) },
             None => SavedPlan::None,
         },
         Command::Apply => match args::plan_file(user) {

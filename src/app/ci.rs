@@ -113,7 +113,8 @@ pub(super) fn write_down(
     let shown = path.to_string_lossy();
     let (plans, detailed) = match &config.action {
         Action::Run { args, .. } | Action::Terraform { command: Command::Plan, args, .. } => {
-            (true, args::has_flag(args, "detailed-exitcode"))
+            let ambient = args::ambient(Command::Plan, &setup::env_text);
+            (true, args::tells_changes(args, &ambient))
         }
         _ => (false, false),
     };

@@ -14,6 +14,7 @@ use crate::supervisor::run::{Course, Drift, Output, Pipeline, Step, Work};
 use crate::terraform::args::{self, Added, Command, Situation};
 use crate::terraform::find;
 use crate::terraform::init::{self, InitPolicy};
+use crate::terraform::invocation::Invocation;
 use crate::terraform::version::{self, Feature, Version};
 use crate::terraform::{Directory, redact, stages};
 
@@ -220,7 +221,8 @@ impl<'a> Tool<'a> {
             ambient: &ambient,
         };
         let args = args::build(command, user, situation);
-        Step { interactive: asked.requested, ..self.raw(args, asked.output) }
+        let tells_changes = command == Command::Plan && args::tells_changes(&args, &ambient);
+        Step { interactive: asked.requested, tells_changes, ..self.raw(args, asked.output) }
     }
 
     /// A step of our own with exactly these arguments.
@@ -237,6 +239,7 @@ impl<'a> Tool<'a> {
             target: Aim::Process,
             interactive: false,
             automated: false,
+            tells_changes: false,
             output,
         }
     }
@@ -244,7 +247,9 @@ impl<'a> Tool<'a> {
     /// A command line that came to us under Terraform's name.
     fn called(&self, argv: &[OsString]) -> Step {
         let args = argv.get(1..).unwrap_or_default().to_vec();
-        Step { interactive: true, shown: redact::command(argv), ..self.raw(args, Output::Passed) }
+        let tells_changes = tells_changes(&Invocation::read(&args), &args);
+        let shown = redact::command(argv);
+        Step { interactive: true, shown, tells_changes, ..self.raw(args, Output::Passed) }
     }
 
     /// Asked once, and only where something depends on it: it costs a start of Terraform.
@@ -257,6 +262,7 @@ fn exec(argv: &[OsString], dir: &Path) -> Result<Step, Error> {
     let Some((name, args)) = argv.split_first() else {
         return Err(Error::Usage("exec needs a command: `tfguard exec -- CMD ARGS`".into()));
     };
+    let tells_changes = Invocation::of(name, args).is_some_and(|call| tells_changes(&call, args));
     Ok(Step {
         program: find::program(name, &setup::search(dir))?,
         args: args.to_vec(),
@@ -265,8 +271,13 @@ fn exec(argv: &[OsString], dir: &Path) -> Result<Step, Error> {
         target: Aim::Group,
         interactive: true,
         automated: false,
+        tells_changes,
         output: Output::Passed,
     })
+}
+
+fn tells_changes(call: &Invocation, args: &[OsString]) -> bool {
+    call.starts_with(&["plan"]) && args::tells_changes(args, &args::ambient(Command::Plan, &setup::env_text))
 }
 
 /// The Terraform to run.

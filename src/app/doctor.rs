@@ -5,7 +5,7 @@ use crate::cli::{self, Config};
 use crate::doctor::{self, Subject};
 use crate::error::Error;
 use crate::identity;
-use crate::report::{Level, SharedWriter};
+use crate::report::{Level, Look, SharedWriter};
 use crate::terraform::Directory;
 
 /// Examines, and shows what was found.
@@ -31,8 +31,8 @@ pub(super) async fn run(config: &Config, json: bool) -> Result<u8, Error> {
         let locks: Vec<String> = sites.iter().map(|site| site.lock.to_string()).collect();
         doctor::json(&findings, &locks, sites.first().map(|site| site.store.describe()).as_deref())
     } else {
-        let colour = config.log.colour.on_stdout();
-        doctor::text(&findings, config.log.level == Level::Debug, colour).into_bytes()
+        let look = Look::of_stdout(config.log.colour.on_stdout());
+        doctor::text(&findings, config.log.level == Level::Debug, look).into_bytes()
     };
     let _ = SharedWriter::stdout().write(&shown);
     Ok(doctor::exit_code(&findings))

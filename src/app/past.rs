@@ -15,7 +15,7 @@ use crate::history::Row;
 use crate::history::page::{Book, Page};
 use crate::lease::{LockName, Record};
 use crate::report::event::{Event, Level};
-use crate::report::{Reporter, SharedWriter};
+use crate::report::{Look, Reporter, SharedWriter};
 use crate::store::{Store, StoreError};
 
 /// How long one request may take.
@@ -71,7 +71,7 @@ pub(super) async fn history(config: &Config, asked: Asked<'_>, reporter: &Report
         .map(|one| View { lock: &one.lock, store: &one.store, total: one.total(), rows: &one.rows, now })
         .collect();
     match asked.form {
-        Form::Text => show(render::texts(&views).as_bytes()),
+        Form::Text => show(render::texts(&views, Look::of_stdout(config.log.colour.on_stdout())).as_bytes()),
         Form::Json => show(&render::json(&views)),
         Form::Page => show(page(&found, from, now)?.as_bytes()),
         Form::PageIn(path) => {

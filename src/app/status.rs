@@ -1,6 +1,5 @@
 //! `status`: looks at one lock, at several, or at all of a store, and holds nothing.
 
-use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, exit};
 use crate::history::{self, Past};
 use crate::lease::{LockName, Record, RecordError};
-use crate::report::{SharedWriter, json as ndjson};
+use crate::report::{self, SharedWriter, json as ndjson};
 use crate::status::document::{self, Lock};
 use crate::status::{Brief, Tally, View, sweep, table, text};
 use crate::store::{Listed, StoreError, StoreSpec};
@@ -57,7 +56,7 @@ async fn named(config: &Config, look: &Look) -> Result<u8, Error> {
         .collect();
     let shown = match look.json {
         true => document::json(&views),
-        false => text::texts(&views, config.log.colour.on_stdout()).into_bytes(),
+        false => text::texts(&views, report::Look::of_stdout(config.log.colour.on_stdout())).into_bytes(),
     };
     let _ = SharedWriter::stdout().write(&shown);
     let held = |one: &Looked| matches!(&one.record, Ok(Some(record)) if !record.is_free());
@@ -163,15 +162,9 @@ async fn every(config: &Config, look: &Look, all: &All) -> Result<u8, Error> {
         let now = SystemClock.now().wall;
         let listing =
             table::Listing { store: &described, prefix: &all.prefix, locks: &briefs, limited, tally, now };
-        let shown = table::text(listing, columns(), config.log.colour.on_stdout());
+        let look = report::Look::of_stdout(config.log.colour.on_stdout());
+        let shown = table::text(listing, look.width, look.colour);
         let _ = out.write(shown.as_bytes());
     }
     Ok(code(look, tally.unreadable > 0, tally.held > 0))
-}
-
-/// The columns of the terminal that we print to, if we do.
-fn columns() -> Option<usize> {
-    let out = std::io::stdout();
-    let size = out.is_terminal().then(|| rustix::termios::tcgetwinsize(&out).ok())??;
-    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use super::diagnostic::Diagnostic;
 use super::listen::Listener;
 use super::note::Note;
-use super::pipe::{LINE, PATIENCE, is_pipe, may_be_command, taken};
+use super::pipe::{LINE, PATIENCE, is_pipe, length, may_be_command, taken};
 use super::summary::{self, Subject};
 use super::{System, command, section};
 use crate::child::{Sink, same_open_file};
@@ -43,8 +43,9 @@ pub struct Site {
     /// A file that takes the run's page instead: whoever started us may have to hand it in after the
     /// step, when nobody looks at the step's page any more (`TFGUARD_CI_SUMMARY`).
     pub page: Option<PathBuf>,
-    /// A file that takes the annotations instead of stderr: whoever reads our output has stopped
-    /// commands for all of it, and prints them afterwards (`TFGUARD_CI_COMMANDS`).
+    /// A file that takes our commands instead of stderr: whoever reads our output has stopped
+    /// commands for all of it (`TFGUARD_CI_COMMANDS`). Annotations are for after the output; before
+    /// those of sections stands where in the output they belong: `@BYTES ::group::TITLE`.
     pub commands: Option<PathBuf>,
     /// Nobody can guess it.
     pub token: String,
@@ -109,6 +110,10 @@ impl Desk {
         if !self.0.marks() {
             return None;
         }
+        if self.0.site.commands.is_some() {
+            self.0.mark(command::group(title), reporter).await;
+            return Some(Scope { number: 0 });
+        }
         let (number, text) = {
             let mut state = self.0.state();
             state.sections += 1;
@@ -140,6 +145,9 @@ impl Desk {
     /// Ends it. `written`: nothing of the child's is on its way any more.
     pub async fn close(&self, scope: Scope, written: bool, reporter: &Reporter) {
         match self.0.site.system {
+            _ if self.0.site.commands.is_some() => {
+                self.0.mark(command::END_GROUP.to_owned(), reporter).await;
+            }
             System::GitLab => {
                 let text = section::end(scope.number, (self.0.site.now)());
                 let text = self.0.at_line_start() + &text;
@@ -234,11 +242,8 @@ impl Desk {
             return;
         }
         match &site.commands {
-            Some(path) => {
-                let opened = OpenOptions::new().create(true).append(true).open(path);
-                // They are in the summary too.
-                let _ = opened.and_then(|mut file| file.write_all(text.as_bytes()));
-            }
+            // They are in the summary too.
+            Some(path) => drop(append(path, &text)),
             // Among NDJSON they would not be.
             None if site.json && self.0.one_stream => {}
             None => print(text.into_bytes()),
@@ -270,9 +275,22 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether sections are marked in what we print.
+    /// Whether sections are marked.
     fn marks(&self) -> bool {
-        !self.site.json && self.site.commands.is_none()
+        !self.site.json
+    }
+
+    /// Writes down a command, and after how much of our output it is due.
+    async fn mark(self: &Arc<Self>, command: String, reporter: &Reporter) {
+        let (inner, reporter) = (Arc::clone(self), reporter.clone());
+        wait(move || {
+            reporter.flush(PATIENCE);
+            let Some(path) = inner.site.commands.as_deref().filter(|_| inner.one_stream) else { return };
+            let Some(printed) = length(std::io::stderr()) else { return };
+            // Without it the output is whole and not folded.
+            let _ = append(path, &format!("@{printed} {command}"));
+        })
+        .await;
     }
 
     pub(super) fn note(&self, take: impl FnOnce(&mut Note)) {
@@ -309,6 +327,10 @@ impl crate::report::Listener for Inner {
     fn hear(&self, event: &Event, at: Timestamp) {
         self.state().note.event(event, at);
     }
+}
+
+fn append(path: &Path, text: &str) -> std::io::Result<()> {
+    OpenOptions::new().create(true).append(true).open(path)?.write_all(text.as_bytes())
 }
 
 /// Does something that may take a moment, while heartbeats go on. `None`: there is no thread for it.

@@ -25,6 +25,13 @@ pub(super) fn is_pipe(stream: impl AsFd) -> bool {
     rustix::fs::fstat(stream).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo)
 }
 
+/// How long a file is that a stream of ours goes to. `None`: it goes elsewhere.
+pub(super) fn length(stream: impl AsFd) -> Option<u64> {
+    let stat = rustix::fs::fstat(stream).ok()?;
+    let file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+    u64::try_from(stat.st_size).ok().filter(|_| file)
+}
+
 /// Waits until whoever reads a pipe of ours has taken everything out of it. What is no pipe has
 /// nobody to wait for.
 pub(super) fn taken(stream: impl AsFd) -> bool {

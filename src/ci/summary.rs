@@ -116,8 +116,6 @@ fn verdict(command: &str, sum: &Sum, ran: bool) -> (&'static str, &'static str) 
         (RunOutcome::Succeeded, "apply" | "run") => ("✅", "applied"),
         (RunOutcome::Succeeded, "destroy") => ("✅", "destroyed"),
         (RunOutcome::Succeeded, "plan") => ("📝", "planned"),
-        // With -detailed-exitcode.
-        (RunOutcome::Failed, "plan") if sum.exit_code == 2 && sum.changes.is_some() => ("📝", "planned"),
         (RunOutcome::Succeeded, "drift") => ("✅", "no drift"),
         (RunOutcome::Succeeded, _) => ("✅", "succeeded"),
         (RunOutcome::Drift, _) => ("🔎", "drift"),
@@ -410,7 +408,7 @@ mod tests {
             ),
             (
                 "plan",
-                RunOutcome::Failed,
+                RunOutcome::Succeeded,
                 2,
                 counts(1),
                 "📝 tfguard plan in <code>env/prod</code>: planned (1 to add, 0 to change, 0 to destroy)",

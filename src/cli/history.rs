@@ -1,18 +1,17 @@
 //! What `history` shows. Everything from the store is escaped: others can write to it.
 
 mod document;
-
-use std::time::Duration;
+mod line;
+mod table;
 
 use jiff::Timestamp;
-use tabled::builder::Builder;
-use tabled::settings::Style;
+
+use line::Line;
 
 use crate::escape;
 use crate::history::Row;
-use crate::history::words::{changes, ending};
-use crate::lease::{Identity, LockName};
-use crate::report::human;
+use crate::lease::LockName;
+use crate::report::Look;
 
 pub use document::{Answer, json};
 
@@ -31,92 +30,22 @@ pub struct View<'a> {
     pub now: Timestamp,
 }
 
-const HEAD: [&str; 9] = ["RUN", "STARTED", "WHO", "COMMAND", "WAITED", "HELD", "OUTCOME", "CHANGES", "LINK"];
-
 /// For people: a table. Nothing where there are no runs.
-pub fn text(view: View<'_>) -> String {
-    if view.rows.is_empty() {
-        return String::new();
-    }
-    let mut table = Builder::default();
-    table.push_record(HEAD);
-    for row in view.rows {
-        table.push_record(cells(row, view.now));
-    }
-    let mut table = table.build();
-    let mut shown = String::new();
-    for line in table.with(Style::empty()).to_string().lines() {
-        shown.push_str(line.trim());
-        shown.push('\n');
-    }
-    shown
-}
-
-fn cells(row: &Row, now: Timestamp) -> [String; 9] {
-    let number = row.run().to_string();
-    match row {
-        Row::Over(past) => {
-            let [who, command, link] = names(&past.identity);
-            [
-                number,
-                when(past.active_at.unwrap_or(past.granted_at)),
-                who,
-                command,
-                span(past.waited_ms),
-                span(past.held_ms),
-                ending(past),
-                changes(past),
-                link,
-            ]
-        }
-        Row::Running(holder) => {
-            let [who, command, link] = names(&holder.identity);
-            let waited = holder.granted_at.duration_since(holder.asked_at);
-            [
-                number,
-                when(holder.granted_at),
-                who,
-                command,
-                human::duration(Duration::try_from(waited).unwrap_or_default()),
-                human::since(holder.granted_at, now),
-                "running".to_owned(),
-                String::new(),
-                link,
-            ]
-        }
-        Row::Unreadable(_, error) => {
-            let mut cells: [String; 9] = std::array::from_fn(|_| String::new());
-            cells[0] = number;
-            cells[6] = "unreadable".to_owned();
-            cells[8] = escape::line(&error.to_string()).into_owned();
-            cells
-        }
-    }
-}
-
-fn names(identity: &Identity) -> [String; 3] {
-    [&identity.actor, &identity.command, &identity.url]
-        .map(|text| text.as_deref().map(|text| escape::field(text).into_owned()).unwrap_or_default())
-}
-
-fn when(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
-}
-
-fn span(millis: u64) -> String {
-    human::duration(Duration::from_millis(millis))
+pub fn text(view: View<'_>, look: Look) -> String {
+    let lines: Vec<Line> = view.rows.iter().map(|row| Line::of(row, view.now)).collect();
+    table::text(&lines, look)
 }
 
 /// Several for people, one after the other, each under its lock's name.
-pub fn texts(views: &[View<'_>]) -> String {
+pub fn texts(views: &[View<'_>], look: Look) -> String {
     match views {
-        [view] => text(*view),
+        [view] => text(*view, look),
         views => {
             let shown: Vec<String> = views
                 .iter()
                 .map(|view| {
                     let (lock, store) = (escape::bounded(view.lock.as_str(), 1024), escape::line(view.store));
-                    format!("lock {lock} ({store})\n{}", text(*view))
+                    format!("lock {lock} ({store})\n{}", text(*view, look))
                 })
                 .collect();
             shown.join("\n")

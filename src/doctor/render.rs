@@ -6,14 +6,14 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use super::finding::{Area, Finding, Severity, exit_code};
-use crate::report::json as ndjson;
+use crate::report::{Look, json as ndjson, wrap};
 
 /// The document's layout. Fields are added, never changed.
 const SCHEMA: u64 = 1;
 
 /// For people; every line ends with a newline. What is fine is told only with `all`, what has
 /// nothing to mend in one line.
-pub fn text(findings: &[Finding], all: bool, colour: bool) -> String {
+pub fn text(findings: &[Finding], all: bool, look: Look) -> String {
     let mut shown = String::new();
     let mut areas: Vec<Area> = findings.iter().map(|finding| finding.area).collect();
     areas.sort_unstable();
@@ -27,25 +27,27 @@ pub fn text(findings: &[Finding], all: bool, colour: bool) -> String {
         // Writing into a String cannot fail.
         let _ = writeln!(shown, "{}", area.title());
         for finding in told {
-            one(&mut shown, finding, colour);
+            one(&mut shown, finding, look);
         }
     }
     let _ = writeln!(shown, "{}", summary(findings));
     shown
 }
 
-fn one(shown: &mut String, finding: &Finding, colour: bool) {
+fn one(shown: &mut String, finding: &Finding, look: Look) {
     let (sign, word, style) = match finding.severity {
         Severity::Ok => ("+", "ok", AnsiColor::Green.on_default()),
         Severity::Info => ("-", "note", Style::new()),
         Severity::Warning => ("!", "warning", AnsiColor::Yellow.on_default()),
         Severity::Error => ("x", "error", AnsiColor::Red.on_default().bold()),
     };
-    let style = if colour { style } else { Style::new() };
-    let _ = writeln!(shown, "  {style}{sign} {word:<7}{style:#} {} [{}]", finding.what, finding.id);
-    for (label, text) in [("why", &finding.why), ("mend", &finding.cure)] {
+    let style = if look.colour { style } else { Style::new() };
+    let head = format!("  {style}{sign} {word:<7}{style:#} ");
+    shown.push_str(&wrap::behind(&head, &format!("{} [{}]", finding.what, finding.id), look.width));
+    // Of what mends it much is to be copied, and a line that the terminal breaks is copied whole.
+    for (label, text, width) in [("why", &finding.why, look.width), ("mend", &finding.cure, None)] {
         if let Some(text) = text {
-            let _ = writeln!(shown, "            {label:<5}{text}");
+            shown.push_str(&wrap::behind(&format!("            {label:<5}"), text, width));
         }
     }
 }
@@ -109,6 +111,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::report::testing::at_every_look;
 
     fn findings() -> Vec<Finding> {
         vec![
@@ -133,10 +136,21 @@ Lock store
             mend tfguard setup
 3 checks: a run would fail, with 1 error and 1 warning
 ";
-        assert_eq!(text(&findings(), false, false), expected);
-        assert!(text(&findings(), true, false).contains("  + ok      its key is right [table-key]\n"));
-        assert!(text(&findings(), false, true).contains("\u{1b}[31m"));
-        assert_eq!(text(&findings()[..1], false, false), "1 check: a run has all that it needs\n");
+        assert_eq!(text(&findings(), false, Look::PLAIN), expected);
+        assert!(text(&findings(), true, Look::PLAIN).contains("  + ok      its key is right [table-key]\n"));
+        assert!(text(&findings(), false, Look { colour: true, width: None }).contains("\u{1b}[31m"));
+        assert_eq!(text(&findings()[..1], false, Look::PLAIN), "1 check: a run has all that it needs\n");
+    }
+
+    #[test]
+    fn findings_at_every_look() {
+        let findings = [
+            Finding::ok("table-key", Area::Store, "its key is right"),
+            Finding::warning("table-ttl", Area::Store, "table terraform-lock in eu-west-1 has no time to live on its attribute expires_at")
+                .why("the history of locks that nobody uses any more stays in it for ever, and costs what storage costs")
+                .cure("tfguard setup --table terraform-lock --region eu-west-1 --repair, or aws dynamodb update-time-to-live"),
+        ];
+        insta::assert_snapshot!(at_every_look(|look| text(&findings, true, look)));
     }
 
     #[test]

@@ -22,11 +22,13 @@ mod process;
 mod relay;
 mod takeover;
 mod token;
+mod vigil;
 mod ward;
 mod wire;
 
 pub use handle::{Guardian, Recruit, Relief, Setting};
 pub use process::{ARGUMENT, main};
 pub use token::Token;
+pub use vigil::{Due, Vigil};
 pub use ward::anything_runs_under;
 pub use wire::Charge;

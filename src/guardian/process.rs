@@ -11,10 +11,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::relay::Relay;
 use super::takeover;
 use super::token::Token;
+use super::vigil::Vigil;
 use super::ward::Ward;
 use super::wire::{Begin, Charge, Message, Received, Receiver};
 use crate::child::{Pid, Pumps};
-use crate::clock::SystemClock;
+use crate::clock::{SLICE, SystemClock};
 use crate::lease::{Deadlines, Instant};
 use crate::report::Reporter;
 use crate::report::event::{Event, Level};
@@ -23,15 +24,6 @@ use crate::supervisor::stop::OnLeaseLost;
 
 /// The one argument that makes this program a guardian. Not for people.
 pub const ARGUMENT: &str = "--tfguard-guardian";
-
-/// How much longer than the supervisor we wait with the interrupt: while it is alive it is its to
-/// send and to tell.
-const COURTESY: Duration = Duration::from_millis(250);
-/// The longest we sleep without looking at the clock: a timer of the system may not count during
-/// suspend.
-const SLICE: Duration = Duration::from_secs(1);
-/// How often we look while the child should be dead and is not.
-const PRESS: Duration = Duration::from_millis(10);
 
 /// What is guarded.
 #[derive(Debug)]
@@ -50,8 +42,7 @@ pub(super) struct Post {
     /// What carries its output, once the supervisor does not.
     pub(super) pumps: Pumps,
     voice: Option<(Relay, Reporter)>,
-    /// This deadline was acted on.
-    tried: bool,
+    vigil: Vigil,
     killing: bool,
 }
 
@@ -130,7 +121,7 @@ impl Post {
             scratch: None,
             pumps: Pumps::new(),
             voice: None,
-            tried: false,
+            vigil: Vigil::default(),
             killing: false,
         }))
     }
@@ -184,11 +175,7 @@ impl Post {
             return SLICE;
         }
         let Some(deadlines) = self.deadlines() else { return SLICE };
-        let next = if self.tried { deadlines.kill } else { deadlines.stop + COURTESY };
-        if next <= now && !ward.is_alive() {
-            return SLICE;
-        }
-        next.since(now).clamp(PRESS, SLICE)
+        self.vigil.rest(deadlines, now, || ward.is_alive())
     }
 
     /// Does what a frozen supervisor does not. The supervisor does the same while it can, and
@@ -198,19 +185,17 @@ impl Post {
         if self.ward.is_none() || self.begin.on_lease_lost == OnLeaseLost::Continue {
             return;
         }
-        if !self.tried && now >= deadlines.stop + COURTESY {
-            self.tried = true;
-            if self.interrupt() {
-                // Nobody else reads what it prints while it stops.
-                self.carry();
-                self.say(format!(
-                    "the supervisor of {} does not answer, and no heartbeat reached the lock store for half a \
-                     lease; its guardian is stopping the command",
-                    self.named()
-                ));
-            }
+        let due = self.vigil.look(deadlines, now);
+        if due.interrupt && self.interrupt() {
+            // Nobody else reads what it prints while it stops.
+            self.carry();
+            self.say(format!(
+                "the supervisor of {} does not answer, and no heartbeat reached the lock store for half a \
+                 lease; its guardian is stopping the command",
+                self.named()
+            ));
         }
-        if now >= deadlines.kill
+        if due.kill
             && let Some(ward) = &self.ward
         {
             let alive = ward.is_alive();
@@ -222,10 +207,6 @@ impl Post {
                     self.named()
                 ));
             }
-        }
-        // A heartbeat got through in the meantime.
-        if now < deadlines.stop {
-            self.tried = false;
         }
     }
 

@@ -27,7 +27,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// process.
 const SETTLED: Duration = Duration::from_secs(1);
 
-pub(super) async fn drive<C: Clock>(
+pub(super) async fn drive<C: Clock + Clone + Send + Sync + 'static>(
     mut session: Session,
     name: LockName,
     store: Arc<dyn Store>,
@@ -44,7 +44,8 @@ pub(super) async fn drive<C: Clock>(
         while let Some(output) = session.poll() {
             match output {
                 Output::Send { request, timeout } => {
-                    flight = Some(Box::pin(perform(store.clone(), name.clone(), request, timeout)));
+                    let (store, name, clock) = (store.clone(), name.clone(), clock.clone());
+                    flight = Some(Box::pin(perform(store, name, request, timeout, clock)));
                 }
                 Output::Notice(notice) => {
                     // A wake-up is worth its price to those who wait, and to a holder that may be
@@ -124,24 +125,25 @@ async fn landed(flight: &mut Option<Flight>) -> (Answer, Option<StoreError>) {
     }
 }
 
-async fn until<C: Clock>(clock: &C, instant: Option<Instant>) {
+async fn until<C: Clock + Sync>(clock: &C, instant: Option<Instant>) {
     match instant {
         Some(deadline) => clock.sleep_until(deadline).await,
         None => std::future::pending().await,
     }
 }
 
-async fn perform(
+async fn perform<C: Clock>(
     store: Arc<dyn Store>,
     name: LockName,
     request: Request,
     timeout: Duration,
+    clock: C,
 ) -> (Answer, Option<StoreError>) {
     let result = match request {
-        Request::Read => bounded(store.read(&name, timeout), timeout).await.map(Answer::Read),
+        Request::Read => bounded(store.read(&name, timeout), timeout, &clock).await.map(Answer::Read),
         Request::Write { expected, record } => {
             let swap = store.swap(&name, expected.as_ref(), &record, timeout);
-            bounded(swap, timeout).await.map(|swap| match swap {
+            bounded(swap, timeout, &clock).await.map(|swap| match swap {
                 Swap::Written => Answer::Written,
                 Swap::Conflict(record) => Answer::Conflict(record),
             })
@@ -156,12 +158,18 @@ async fn perform(
     }
 }
 
-async fn bounded<T>(request: impl Future<Output = StoreResult<T>>, timeout: Duration) -> StoreResult<T> {
+async fn bounded<T>(
+    request: impl Future<Output = StoreResult<T>>,
+    timeout: Duration,
+    clock: &impl Clock,
+) -> StoreResult<T> {
     let limit = timeout + GRACE;
-    tokio::time::timeout(limit, request).await.unwrap_or_else(|_| {
-        Err(StoreError::Unavailable {
+    tokio::select! {
+        biased;
+        result = request => result,
+        () = clock.sleep(limit) => Err(StoreError::Unavailable {
             kind: Unavailable::Timeout,
             message: format!("the store gave no answer within {} s", limit.as_secs()),
-        })
-    })
+        }),
+    }
 }

@@ -83,7 +83,7 @@ impl Lock {
 /// Starts to get the lock `name` of `store` for `candidate`.
 ///
 /// `seed` feeds the jitter and the nonce in the stamps.
-pub fn start<C: Clock + Send + Sync + 'static>(
+pub fn start<C: Clock + Clone + Send + Sync + 'static>(
     candidate: Candidate,
     wait: Wait,
     name: LockName,
@@ -96,7 +96,7 @@ pub fn start<C: Clock + Send + Sync + 'static>(
 }
 
 /// Goes on with a lock whose holder's process has died: keeps it alive until it is released.
-pub fn resume<C: Clock + Send + Sync + 'static>(
+pub fn resume<C: Clock + Clone + Send + Sync + 'static>(
     tenure: Tenure,
     name: LockName,
     store: Arc<dyn Store>,
@@ -120,7 +120,7 @@ fn params(candidate: Candidate, wait: Wait, seed: u64) -> Params {
     Params { candidate, nonce: format!("{seed:016x}"), wait, reach: REACH, release: RELEASE, seed }
 }
 
-fn spawn<C: Clock + Send + Sync + 'static>(
+fn spawn<C: Clock + Clone + Send + Sync + 'static>(
     session: impl FnOnce(Now) -> Session,
     name: LockName,
     store: Arc<dyn Store>,

@@ -154,7 +154,7 @@ impl PhaseResult {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RunOutcome {
-    /// The command exited with 0.
+    /// The command exited with 0; or with 2, by which a plan with `-detailed-exitcode` says that it has changes.
     Succeeded,
     /// There was nothing to apply, or no drift.
     NoChanges,

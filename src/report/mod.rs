@@ -20,7 +20,7 @@ pub mod shared;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod text;
-mod wrap;
+pub(crate) mod wrap;
 
 pub use event::{Ended, Event, Level, Party, PhaseResult, RunPhase, SignalAction};
 pub use look::{Look, Screen};

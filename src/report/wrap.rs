@@ -23,7 +23,7 @@ pub(super) fn plain(text: &str) -> String {
 
 /// The lines of `sentence`, each of at most `width` columns where its words let it; with no width
 /// one line. A name, a link or a command is longer than the line sooner than it is cut.
-pub(super) fn lines(sentence: &str, width: Option<usize>) -> Vec<String> {
+pub(crate) fn lines(sentence: &str, width: Option<usize>) -> Vec<String> {
     let Some(width) = width else { return vec![plain(sentence)] };
     let glued = glue_numbers(&glue_quoted(sentence));
     let options = Options::new(width.max(NARROWEST))
@@ -35,13 +35,28 @@ pub(super) fn lines(sentence: &str, width: Option<usize>) -> Vec<String> {
     textwrap::wrap(&glued, options).into_iter().map(|line| plain(&line)).collect()
 }
 
+/// `text` behind `label`, and what does not fit into the line below, further to the right than the label. Escapes
+/// for colour take no columns.
+pub(crate) fn behind(label: &str, text: &str, width: Option<usize>) -> String {
+    let margin = columns(label);
+    let mut shown = String::from(label);
+    for (number, line) in lines(text, width.map(|width| width.saturating_sub(margin))).iter().enumerate() {
+        if number > 0 {
+            shown.push_str(&" ".repeat(margin));
+        }
+        shown.push_str(line);
+        shown.push('\n');
+    }
+    shown
+}
+
 /// The columns that a text takes.
-pub(super) fn columns(text: &str) -> usize {
+pub(crate) fn columns(text: &str) -> usize {
     textwrap::core::display_width(text)
 }
 
 /// The beginning of a text that fits into so many columns, with `…` where something is missing.
-pub(super) fn cut(text: &str, width: usize) -> Cow<'_, str> {
+pub(crate) fn cut(text: &str, width: usize) -> Cow<'_, str> {
     if columns(text) <= width {
         return Cow::Borrowed(text);
     }

@@ -1,7 +1,5 @@
 //! One lock for people.
 
-use std::fmt::Write;
-
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 
@@ -11,7 +9,7 @@ use crate::cli::source::Sources;
 use crate::escape;
 use crate::history::words::outcome;
 use crate::lease::{Holder, Mode, Record, Waiter};
-use crate::report::human;
+use crate::report::{Look, human, wrap};
 
 /// The style of text.
 #[derive(Debug, Clone, Copy)]
@@ -52,12 +50,12 @@ impl Paint {
 struct Sheet {
     text: String,
     paint: Paint,
+    width: Option<usize>,
 }
 
 impl Sheet {
     fn line(&mut self, label: &str, text: &str) {
-        // Writing into a String cannot fail.
-        let _ = writeln!(self.text, "{label:<7}{text}");
+        self.text.push_str(&wrap::behind(&format!("{label:<7}"), text, self.width));
     }
 
     fn more(&mut self, text: &str) {
@@ -76,17 +74,16 @@ impl Sheet {
     }
 }
 
-/// For people; every line ends with a newline. With `colour` what matters less is dim, and what
+/// For people; every line ends with a newline. With colour what matters less is dim, and what
 /// the lock is like has a colour.
-pub fn text(view: View<'_>, colour: bool) -> String {
-    let mut sheet = Sheet { text: String::new(), paint: Paint::new(colour) };
+pub fn text(view: View<'_>, look: Look) -> String {
+    let mut sheet = Sheet { text: String::new(), paint: Paint::new(look.colour), width: look.width };
     sheet.line("lock", &escape::bounded(view.lock, 1024));
     sheet.line("store", &escape::line(view.store));
     if let Some(from) = from(view.sources) {
         let dim = sheet.paint.dim(&escape::line(&from));
         let label = sheet.paint.dim("from   ");
-        // Writing into a String cannot fail.
-        let _ = writeln!(sheet.text, "{label}{dim}");
+        sheet.text.push_str(&wrap::behind(&label, &dim, look.width));
     }
     let (tone, state) = state(view);
     let state = sheet.paint.tone(tone, &state);
@@ -114,8 +111,8 @@ pub fn text(view: View<'_>, colour: bool) -> String {
 }
 
 /// Several, one after the other.
-pub fn texts(views: &[View<'_>], colour: bool) -> String {
-    views.iter().map(|view| text(*view, colour)).collect::<Vec<_>>().join("\n")
+pub fn texts(views: &[View<'_>], look: Look) -> String {
+    views.iter().map(|view| text(*view, look)).collect::<Vec<_>>().join("\n")
 }
 
 /// What the lock is like, in a clause: `held for 4m 31s, 2 waiting`.
@@ -218,6 +215,7 @@ mod tests {
 
     use super::*;
     use crate::lease::RecordError;
+    use crate::report::testing::at_every_look;
     use crate::status::document;
     use crate::status::testing::{self, now};
 
@@ -247,7 +245,7 @@ mod tests {
         let (record, past) = (testing::held(), testing::past());
         let view = View { past: Some(&past), ..view(Ok(Some(&record))) };
         assert_eq!(
-            text(view, false),
+            text(view, Look::PLAIN),
             "\
 lock   prod
 store  DynamoDB table t in eu-west-1
@@ -270,9 +268,20 @@ last   run 127 released with exit code 0 after 5 min, 16 min 40 s ago: dave on r
     }
 
     #[test]
+    fn locks_at_every_look() {
+        let past = testing::past();
+        let records = [testing::held(), testing::dead(), testing::needs_recovery(), testing::shared()];
+        insta::assert_snapshot!(at_every_look(|look| {
+            let views: Vec<View<'_>> =
+                records.iter().map(|record| View { past: Some(&past), ..view(Ok(Some(record))) }).collect();
+            texts(&views, look)
+        }));
+    }
+
+    #[test]
     fn what_is_wrong_is_said() {
         let dead = testing::dead();
-        let shown = text(view(Ok(Some(&dead))), false);
+        let shown = text(view(Ok(Some(&dead))), Look::PLAIN);
         for part in [
             "state  held for 50 min, looks dead (generation 100)\n",
             "no sign of life for 41 min 40 s, its lease was 3 min: whoever waits takes over\n",
@@ -281,7 +290,7 @@ last   run 127 released with exit code 0 after 5 min, 16 min 40 s ago: dave on r
             assert!(shown.contains(part), "{part:?} is not in {shown}");
         }
         let rescued = testing::needs_recovery();
-        let shown = text(view(Ok(Some(&rescued))), false);
+        let shown = text(view(Ok(Some(&rescued))), Look::PLAIN);
         for part in [
             "state  free for 10 min, the last run crashed, needs recovery (generation 100)\n",
             "rescue the state of run 127, 10 min ago, was not written and is kept in /srv/.tfguard/rescue/errored-1.tfstate: bob",
@@ -290,15 +299,15 @@ last   run 127 released with exit code 0 after 5 min, 16 min 40 s ago: dave on r
             assert!(shown.contains(part), "{part:?} is not in {shown}");
         }
         let shared = testing::shared();
-        let shown = text(view(Ok(Some(&shared))), false);
+        let shown = text(view(Ok(Some(&shared))), Look::PLAIN);
         assert!(shown.contains("state  shared by 2 for 40 s (generation 100)\n"), "{shown}");
     }
 
     #[test]
     fn colour_marks_the_state_and_dims_what_matters_less() {
         let record = testing::held();
-        let plain = text(view(Ok(Some(&record))), false);
-        let shown = text(view(Ok(Some(&record))), true);
+        let plain = text(view(Ok(Some(&record))), Look::PLAIN);
+        let shown = text(view(Ok(Some(&record))), Look { colour: true, width: None });
         assert!(
             shown.contains("state  \u{1b}[33mheld for 4 min 31 s, 2 waiting\u{1b}[0m (generation"),
             "{shown:?}"
@@ -348,7 +357,7 @@ last   run 127 released with exit code 0 after 5 min, 16 min 40 s ago: dave on r
             (Err(&unreadable), "unreadable", "state  unreadable: its layout is number 9"),
         ] {
             let view = view(record);
-            assert!(text(view, false).contains(shown), "{}", text(view, false));
+            assert!(text(view, Look::PLAIN).contains(shown), "{}", text(view, Look::PLAIN));
             let document = document(view);
             assert_eq!((&document["state"], &document["holders"]), (&json!(state), &json!([])));
             assert_eq!(document["error"].is_string(), state == "unreadable");
@@ -359,7 +368,7 @@ last   run 127 released with exit code 0 after 5 min, 16 min 40 s ago: dave on r
     fn a_hostile_record_cannot_add_a_line_or_leave_its_string() {
         let record = testing::hostile();
         let view = View { lock: "a\u{202e}b", ..view(Ok(Some(&record))) };
-        let shown = text(view, false);
+        let shown = text(view, Look::PLAIN);
         assert_eq!(shown.lines().count(), 17, "{shown}");
         let labels = ["lock   ", "store  ", "state  ", "holder ", "       ", "wait ", "last   "];
         for line in shown.lines() {
@@ -370,7 +379,7 @@ last   run 127 released with exit code 0 after 5 min, 16 min 40 s ago: dave on r
         assert!(!document["holders"][0]["identity"]["actor"].as_str().unwrap().contains('\u{1b}'));
         let rubbish = RecordError::Rubbish("\u{1b}[2J\n::error::".into());
         let unreadable = View { record: Err(&rubbish), ..view };
-        assert_eq!(text(unreadable, false).lines().count(), 3);
-        assert!(!text(unreadable, false).contains('\u{1b}'));
+        assert_eq!(text(unreadable, Look::PLAIN).lines().count(), 3);
+        assert!(!text(unreadable, Look::PLAIN).contains('\u{1b}'));
     }
 }

@@ -60,6 +60,8 @@ pub struct Step {
     /// It is a part of something that goes on by itself, also at a terminal: Terraform gives no
     /// advice on what to do next.
     pub automated: bool,
+    /// Its exit code 2 is a success: a plan with `-detailed-exitcode` says by it that there are changes.
+    pub tells_changes: bool,
     /// What becomes of its stdout.
     pub output: Output,
 }
@@ -80,6 +82,15 @@ pub enum Output {
 }
 
 impl Step {
+    /// Whether it did what it was asked to.
+    pub(super) fn succeeded(&self, ended: Ended) -> bool {
+        match ended {
+            Ended::Code(0) => true,
+            Ended::Code(2) => self.tells_changes,
+            Ended::Code(_) | Ended::Signal(_) => false,
+        }
+    }
+
     /// What it said that it changes.
     pub(super) fn counts(&self) -> Option<Counts> {
         match &self.output {

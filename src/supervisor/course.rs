@@ -98,7 +98,7 @@ async fn run_command(
     match scene.attend(command).await {
         Err(error) => (Err(error), None),
         Ok((ended, pumps)) => {
-            let mut verdict = verdict::of_child(ended, &scene.stop);
+            let mut verdict = verdict::of_command(command, ended, &scene.stop);
             verdict.counts = command.counts();
             custodian.settle(watch, ended, &mut verdict).await;
             scene.say_if_lost_in_vain(&verdict);

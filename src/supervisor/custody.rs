@@ -13,7 +13,7 @@ use crate::guardian::Guardian;
 use crate::lease::{Applied, Holder, Legacy, LockName, Pushed, Rescued};
 use crate::operate;
 use crate::plan::{self, Ground, Judgement, Note, Under};
-use crate::report::event::{Ended, Event, Level};
+use crate::report::event::{Ended, Event, Level, RunOutcome};
 use crate::report::{Reporter, human};
 use crate::rescue::{self, Kept, Watch, push_command};
 
@@ -40,8 +40,6 @@ pub enum SavedPlan {
     Made {
         /// The plan.
         file: PathBuf,
-        /// Exit code 2 is a success with changes.
-        detailed: bool,
     },
     /// It applies one.
     Applied {
@@ -125,8 +123,8 @@ impl Custodian<'_> {
                 self.reporter.emit(state_rescued(locks, self.run(), kept, fleeting));
             }
         }
-        if let SavedPlan::Made { file, detailed } = &self.plan.custody.saved_plan
-            && (ended == Ended::Code(0) || (*detailed && ended == Ended::Code(2)))
+        if let SavedPlan::Made { file } = &self.plan.custody.saved_plan
+            && verdict.outcome == RunOutcome::Succeeded
         {
             self.note(file.clone()).await;
         }

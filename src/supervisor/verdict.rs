@@ -1,5 +1,6 @@
 //! What a run comes to: the exit code, the outcome in the record, the word in the summary. Pure.
 
+use super::attend::Step;
 use super::stop::{Stop, Why};
 use crate::error::{Error, exit};
 use crate::lease::transition::Ending;
@@ -27,8 +28,17 @@ impl Verdict {
     }
 }
 
-/// The requested child ran and ended.
+/// The requested child ran and ended. A code that is not 0 is a failure.
 pub(super) fn of_child(ended: Ended, stop: &Stop) -> Verdict {
+    of(ended, false, stop)
+}
+
+/// The requested command ran and ended.
+pub(super) fn of_command(command: &Step, ended: Ended, stop: &Stop) -> Verdict {
+    of(ended, command.succeeded(ended), stop)
+}
+
+fn of(ended: Ended, answered: bool, stop: &Stop) -> Verdict {
     let code = exit_code(ended);
     let crashed = stop.killed() || matches!(ended, Ended::Signal(_));
     let outcome = if crashed { Outcome::Crashed } else { Outcome::Released };
@@ -37,12 +47,13 @@ pub(super) fn of_child(ended: Ended, stop: &Stop) -> Verdict {
         Ended::Signal(_) => None,
     };
     let ending = Ending::new(outcome, exit_code);
-    if stop.lease_failed() && code != 0 {
+    let succeeded = code == 0 || answered;
+    if stop.lease_failed() && !succeeded {
         return Verdict::new(exit::LOST, RunOutcome::Lost, ending);
     }
-    let outcome = match (code, stop.reason()) {
-        (0, _) => RunOutcome::Succeeded,
-        (_, Some(Why::Signal(_) | Why::Deadline | Why::Expiry)) => RunOutcome::Cancelled,
+    let outcome = match stop.reason() {
+        _ if succeeded => RunOutcome::Succeeded,
+        Some(Why::Signal(_) | Why::Deadline | Why::Expiry) => RunOutcome::Cancelled,
         _ => RunOutcome::Failed,
     };
     Verdict::new(code, outcome, ending)

@@ -131,6 +131,13 @@ pub fn is_on(args: &[OsString], name: &str) -> bool {
     })
 }
 
+/// Whether a plan with these arguments says by its exit code that there are changes: 0 for none, 2 for some.
+/// `ambient` is what Terraform takes from the environment and puts in front.
+pub fn tells_changes(args: &[OsString], ambient: &[OsString]) -> bool {
+    const NAME: &str = "detailed-exitcode";
+    if has_flag(args, NAME) { is_on(args, NAME) } else { is_on(ambient, NAME) }
+}
+
 /// The saved plan among the arguments of `apply`: the first one that is neither a flag nor the
 /// value of one.
 pub fn plan_file(args: &[OsString]) -> Option<&OsStr> {

@@ -27,6 +27,9 @@ export class Run {
     this.folder = folder;
     this.course = new Course(this.log, this.logFrom);
     this.printed = 0;
+    /** How many of the marks in the file of commands have been minded, and whether a group is open. */
+    this.marked = 0;
+    this.grouped = false;
     /** The locks from which an entry was taken after everything of the run was dead. */
     this.tookOut = new Set();
   }
@@ -36,7 +39,10 @@ export class Run {
     return path.join(folder, 'output');
   }
 
-  /** Where tfguard's annotations go. */
+  /**
+   * Where tfguard's commands go: annotations, and groups. What stands before those of groups is how much of the
+   * output comes before them.
+   */
   static commands(folder) {
     return path.join(folder, 'commands');
   }
@@ -112,7 +118,7 @@ export class Run {
       throw error;
     }
     try {
-      run.printed = Number(readFileSync(path.join(folder, 'printed'), 'utf8'));
+      [run.printed, run.marked] = readFileSync(path.join(folder, 'printed'), 'utf8').split(' ').map(Number);
     } catch {
       // Nothing was printed.
     }
@@ -143,6 +149,9 @@ export class Run {
 
   /** Prints the annotations, once. For when nothing is printed verbatim any more. */
   async annotate() {
+    // Of a tfguard that was killed.
+    if (this.grouped) await print('::endgroup::\n');
+    this.grouped = false;
     let text;
     try {
       text = readFileSync(Run.commands(this.folder), 'utf8');
@@ -180,6 +189,41 @@ export class Run {
     return this.alive && signal(this.pid, name);
   }
 
+  /** The groups of tfguard's: where in the output which command is due. They are written before what they fold. */
+  #marks() {
+    let text = '';
+    try {
+      text = readFileSync(Run.commands(this.folder), 'utf8');
+    } catch {
+      // There is none yet, or none any more.
+    }
+    return [...text.matchAll(/^@(\d+) (::group::.*|::endgroup::)\n/gm)].map(([, at, command]) => ({ at: Number(at), command }));
+  }
+
+  async #mind(verbatim, command) {
+    await verbatim.close();
+    const begins = command !== '::endgroup::';
+    if (this.grouped) await print('::endgroup::\n');
+    if (begins) await print(`${command}\n`);
+    this.grouped = begins;
+  }
+
+  /** Prints these bytes, with the marks that lie before, among and directly behind them. */
+  async #print(verbatim, bytes) {
+    let from = this.printed;
+    const to = from + bytes.length;
+    for (const { at, command } of this.#marks().slice(this.marked)) {
+      if (at > to) break;
+      if (at > from) await verbatim.print(bytes.subarray(from - this.printed, at - this.printed));
+      from = Math.max(from, at);
+      await this.#mind(verbatim, command);
+      this.marked += 1;
+    }
+    await verbatim.print(bytes.subarray(from - this.printed));
+    this.printed = to;
+    this.#keep('printed', `${this.printed} ${this.marked}`);
+  }
+
   /**
    * Prints what has come since the last time, and takes in what was logged. Of output that comes faster than it is
    * printed, only a part, so that whoever calls has time for other things too.
@@ -189,10 +233,9 @@ export class Run {
     this.course.update();
     for (let chunks = 0; all || chunks < CHUNKS; chunks += 1) {
       const bytes = readFrom(Run.output(this.folder), this.printed, CHUNK);
+      if (bytes.length === 0 && this.#marks().length <= this.marked) return;
+      await this.#print(verbatim, bytes);
       if (bytes.length === 0) return;
-      await verbatim.print(bytes);
-      this.printed += bytes.length;
-      this.#keep('printed', String(this.printed));
     }
   }
 }

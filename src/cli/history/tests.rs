@@ -1,9 +1,10 @@
 use serde_json::{Value, json as value};
 
 use super::*;
+use crate::lease::Identity;
 use crate::lease::transition::Ending;
 use crate::lease::{Counts, Holder, Intervention, Mode, Outcome, PastRun, Phase, RecordError, Teller};
-use crate::report::testing::{alice, at, mallory, prod};
+use crate::report::testing::{alice, at, at_every_look, mallory, prod};
 
 fn holder(run: u64, identity: Identity) -> Holder {
     Holder {
@@ -51,7 +52,7 @@ fn view<'a>(lock: &'a LockName, rows: &'a [Row]) -> View<'a> {
 fn a_history_for_people() {
     let (lock, rows) = (prod(), rows(&alice()));
     assert_eq!(
-        text(view(&lock, &rows)),
+        text(view(&lock, &rows), Look::PLAIN),
         "\
 RUN  STARTED               WHO    COMMAND          WAITED  HELD        OUTCOME                  CHANGES   LINK
 9    1970-01-01 00:01:40Z  alice  terraform apply  5 s     1 min 40 s  running                            https://ci/1
@@ -61,7 +62,24 @@ RUN  STARTED               WHO    COMMAND          WAITED  HELD        OUTCOME  
 5    1970-01-01 00:01:40Z  alice  terraform apply  5 s     1 min 12 s  succeeded                +1 ~2 -3  https://ci/1
 "
     );
-    assert_eq!(text(view(&lock, &[])), "");
+    assert_eq!(text(view(&lock, &[]), Look::PLAIN), "");
+}
+
+#[test]
+fn a_history_at_every_look() {
+    let (lock, mut rows) = (prod(), rows(&alice()));
+    let url = Some("https://github.com/acme/infra/actions/runs/4711/attempts/1".to_owned());
+    let command = Some("terraform apply -input=false -auto-approve -target=module.network".to_owned());
+    let long = Identity { url, command, ..alice() };
+    rows.push(Row::Over(past(4, long, Outcome::Released, Some(0)).with_result("succeeded")));
+    let view = view(&lock, &rows);
+    insta::assert_snapshot!(at_every_look(|look| text(view, look)));
+    // However little room there is, no row is wider but by what stands below it.
+    for width in [60, 70, 90, 150, 200] {
+        let shown = text(view, Look { colour: false, width: Some(width) });
+        let rows = shown.lines().filter(|line| !line.starts_with(' '));
+        assert!(rows.clone().all(|row| row.chars().count() <= width.max(69)), "{width}\n{shown}");
+    }
 }
 
 #[test]
@@ -89,7 +107,7 @@ fn a_history_for_programs() {
 fn a_hostile_history_cannot_add_a_line_or_leave_its_string() {
     let lock = LockName::new("a\u{202e}b").unwrap();
     let rows = rows(&mallory());
-    let shown = text(view(&lock, &rows));
+    let shown = text(view(&lock, &rows), Look::PLAIN);
     assert_eq!(shown.lines().count(), 6, "{shown}");
     let bytes = json(&[view(&lock, &rows)]);
     for text in [shown.as_str(), std::str::from_utf8(&bytes).unwrap()] {

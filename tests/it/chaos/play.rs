@@ -131,13 +131,19 @@ impl<'a> Actor<'a> {
     }
 
     fn start(&mut self, stage: &Stage) {
-        let Contender { name, work, quirk, .. } = self.contender;
+        let Contender { name, work, quirk, hooks, .. } = self.contender;
         let options: &[&str] = match quirk {
             Quirk::Json => &["--log-format", "json"],
             Quirk::LogFull => &["--log-file", "/dev/full"],
             Quirk::None | Quirk::StdoutClosed => &[],
         };
         let mut command = stage.apply(name, &format!("{work:.2}"), options);
+        if let Some(hook) = hooks.command() {
+            for event in ["WAITING", "ACQUIRED", "AT_RISK", "LOST", "RELEASED"] {
+                command.env(format!("TFGUARD_HOOK_{event}"), hook);
+            }
+            command.env("TFGUARD_HOOK_TIMEOUT", "3s");
+        }
         if *quirk == Quirk::StdoutClosed {
             let (reader, writer) = std::io::pipe().unwrap();
             command.stdout(writer);

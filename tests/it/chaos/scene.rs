@@ -25,6 +25,7 @@ pub(super) struct Contender {
     /// How long its provisioner works, in seconds.
     pub(super) work: f64,
     pub(super) quirk: Quirk,
+    pub(super) hooks: Hooks,
     /// What is done to it, and when.
     pub(super) blow: Option<(Duration, Blow)>,
 }
@@ -38,6 +39,17 @@ pub(super) enum Quirk {
     StdoutClosed,
     /// Its log file is on a full disk.
     LogFull,
+}
+
+/// What the run's hooks do, which are told of everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hooks {
+    None,
+    Quick,
+    /// They leave something behind that hears no signal.
+    Leaving,
+    /// They hear no signal, and do not end.
+    Stuck,
 }
 
 /// What is done to a run.
@@ -89,8 +101,13 @@ impl Scene {
         };
         let trouble = (rng.f64() < 0.35).then(|| Trouble::draw(&mut rng));
         let troubled = trouble.is_some();
-        let contenders =
+        let mut contenders: Vec<Contender> =
             (0..rng.usize(2..=3)).map(|number| Contender::draw(number, troubled, &mut rng)).collect();
+        // From numbers of their own, so that a seed's scene stays what it was before there were hooks.
+        let mut apart = Rng::with_seed(!seed);
+        for contender in &mut contenders {
+            contender.hooks = Hooks::draw(&mut apart);
+        }
         let slow_state = milliseconds(&mut rng, 0..800);
         Self { over, contenders, trouble, slow_state }
     }
@@ -116,6 +133,27 @@ impl std::fmt::Display for Scene {
         match &self.trouble {
             Some(trouble) => write!(f, "; {:?}", trouble.fault),
             None => Ok(()),
+        }
+    }
+}
+
+impl Hooks {
+    fn draw(rng: &mut Rng) -> Self {
+        match rng.usize(0..8) {
+            0 => Self::Quick,
+            1 => Self::Leaving,
+            2 => Self::Stuck,
+            _ => Self::None,
+        }
+    }
+
+    /// The command line of each.
+    pub(super) fn command(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Quick => Some("cat"),
+            Self::Leaving => Some(r#"sh -c "trap '' TERM INT HUP; sleep 60 &""#),
+            Self::Stuck => Some(r#"sh -c "trap '' TERM INT HUP; sleep 60; sleep 60""#),
         }
     }
 }
@@ -148,6 +186,7 @@ impl Contender {
             start: milliseconds(rng, 0..1000),
             work: if long { 5.0 + 4.0 * rng.f64() } else { 2.5 * rng.f64() },
             quirk,
+            hooks: Hooks::None,
             blow: blow.map(|blow| (milliseconds(rng, 0..4500), blow)),
         }
     }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::e2e::locks::Locks;
 use crate::support::project::Project;
+use crate::support::schema;
 
 const READER: &str = r#"
 data "terraform_remote_state" "other" {
@@ -73,6 +74,7 @@ fn none_then_some_with_real_terraform() {
 
     let json = locks.run(&project).args(["drift", "--json"]).output().exits(2);
     let document: Value = serde_json::from_slice(&json.stdout).unwrap();
+    schema::check("drift", &document);
     assert_eq!(document["locks"], json!(["e2e"]));
     assert_eq!(
         document["outputs"][1],
@@ -81,8 +83,7 @@ fn none_then_some_with_real_terraform() {
     );
 
     let stream = locks.run(&project).args(["drift", "--log-format", "json"]).output().exits(2);
-    let lines: Vec<Value> =
-        stream.stdout_text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines = schema::log(&stream.stdout_text());
     let event = lines.iter().find(|line| line["type"] == "drift").unwrap();
     assert_eq!(event["outputs"][0]["changes"][0]["sensitive"], true);
     assert!(!stream.stdout_text().contains("hunter"), "{}", stream.stdout_text());
@@ -131,4 +132,7 @@ fn resources_are_told_with_what_differs() {
     assert!(asked.trim_end().ends_with("/plan -detailed-exitcode -lock=false -target=x"), "{asked}");
     let log = drift.events.iter().map(Value::to_string).collect::<String>();
     assert!(!log.contains("hunter") && !drift.stderr.contains("hunter"), "{log}");
+    let json = locks.run(&project).env("TFGUARD_TERRAFORM_BIN", project.path("bin/terraform"));
+    let json = json.args(["drift", "--json"]).output().exits(2);
+    schema::check("drift", &serde_json::from_slice(&json.stdout).unwrap());
 }

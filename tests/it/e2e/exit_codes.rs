@@ -28,8 +28,19 @@ fn success_is_0(locks: &Locks) {
 fn a_plan_with_changes_is_2(locks: &Locks) {
     let project = Project::hello();
     let plan = locks.run(&project).args(["plan", "--", "-detailed-exitcode"]).output().exits(2);
-    assert_eq!(plan.event("run_summary")["exit_code"], 2);
+    let summary = plan.event("run_summary");
+    assert_eq!(
+        (&summary["exit_code"], &summary["outcome"]),
+        (&2.into(), &"succeeded".into()),
+        "an answer, no failure"
+    );
     assert_eq!(locks.last(), ("released".into(), Some(2)));
+    let own = ["exec", "--", "terraform", "plan", "-detailed-exitcode"];
+    let own = locks.run(&project).args(own).output().exits(2);
+    assert_eq!(own.event("run_summary")["outcome"], "succeeded");
+    // Of anybody else 2 is a failure.
+    let other = locks.run(&project).args(["exec", "--", "sh", "-c", "exit 2", "plan", "-detailed-exitcode"]);
+    assert_eq!(other.output().exits(2).event("run_summary")["outcome"], "failed");
 }
 
 fn a_configuration_that_fails_is_1(locks: &Locks) {

@@ -1,6 +1,7 @@
 //! The clocks of a simulated machine: each runs from its own zero at its own rate, and its wall
 //! clock is wrong by its own amount.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,6 +16,8 @@ pub(super) const MS: Nanos = 1_000_000;
 pub(super) const SEC: Nanos = 1_000 * MS;
 /// A clock that runs true.
 const TRUE_RATE: u64 = 1_000_000;
+/// The slowest and the fastest clock that the protocol takes: 10 % off.
+pub(super) const RATES: RangeInclusive<u64> = 900_000..=1_100_000;
 /// The wall clock at the start of the world, in epoch seconds.
 const EPOCH: i64 = 1_750_000_000;
 
@@ -33,11 +36,17 @@ impl LocalClock {
     /// A clock without fault.
     pub(super) const TRUE: Self = Self { offset: 0, rate: TRUE_RATE, wall_skew: 0 };
 
-    /// A clock with a random zero, up to 5 % too slow or too fast, its wall clock hours off.
+    /// A clock with a random zero, up to 10 % too slow or too fast, its wall clock hours off. Half of them
+    /// are as wrong as they may be: what is just right for them is right for all.
     pub(super) fn random(rng: &mut fastrand::Rng) -> Self {
+        let (slowest, fastest) = (*RATES.start(), *RATES.end());
         Self {
             offset: rng.u64(0..1_000_000 * SEC),
-            rate: rng.u64(950_000..=1_050_000),
+            rate: match rng.u8(0..4) {
+                0 => slowest,
+                1 => fastest,
+                _ => rng.u64(RATES),
+            },
             wall_skew: rng.i64(-20_000..=20_000),
         }
     }

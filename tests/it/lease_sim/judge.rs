@@ -4,7 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use tfguard::lease::{Holder, HolderKey, Last, Mode, Outcome, Phase, Record, Standing};
 
-use super::clock::{MS, Nanos, SEC};
+use super::clock::{MS, Nanos, RATES, SEC};
+
+/// Microseconds of a second.
+const MICROS: u64 = 1_000_000;
 
 /// What a broken rule looks like.
 pub(super) type Verdict = Result<(), String>;
@@ -19,8 +22,10 @@ pub(super) enum Author<'a> {
 }
 
 /// See the module's text.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Judge {
+    /// The fastest clock that is allowed, in microseconds a second.
+    pub(super) fastest: u64,
     /// Children that run, with their mode.
     running: HashMap<String, Mode>,
     /// Every stamp that ever landed.
@@ -33,6 +38,20 @@ pub(super) struct Judge {
     generation: u64,
     /// Sessions that took effect in the queue, in order of arrival; for reading in a failure.
     pub(super) grants: Vec<String>,
+}
+
+impl Default for Judge {
+    fn default() -> Self {
+        Self {
+            fastest: *RATES.end(),
+            running: HashMap::new(),
+            stamps: HashSet::new(),
+            signs: HashMap::new(),
+            clean: HashSet::new(),
+            generation: 0,
+            grants: Vec::new(),
+        }
+    }
 }
 
 impl Judge {
@@ -154,7 +173,7 @@ impl Judge {
             Phase::Granted => 10 * SEC,
             Phase::Active => holder.lease_ms * MS * 11 / 10,
         };
-        let patience = patience / 1_050 * 1_000;
+        let patience = patience * MICROS / self.fastest;
         let since = self.signs.get(&holder.session).map_or(0, |(_, _, at)| *at);
         if now - since < patience {
             return Err(format!("{by} evicted {}, which gave a sign of life just before", holder.session));

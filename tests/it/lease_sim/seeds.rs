@@ -1,65 +1,33 @@
 //! Thousands of random worlds.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tfguard::lease::session::{Finish, Wait};
 
 use super::actor::{Actor, Plan};
-use super::clock::{LocalClock, MS, Nanos, SEC};
+use super::clock::{LocalClock, MS, Nanos, RATES, SEC};
 use super::network::Network;
+use super::range;
 use super::world::{Event, Outage, World};
 
-/// How many worlds are looked at unless `TFGUARD_SIM_SEEDS` says otherwise.
+/// How many worlds are looked at unless somebody says otherwise.
 const SEEDS: u64 = 3000;
 /// When faults end.
 const CALM: Nanos = 60 * SEC;
 
 #[test]
 fn random_worlds_keep_the_rules() {
-    if let Some(seed) = variable("TFGUARD_SIM_SEED") {
-        let told = tell(seed);
-        assert!(told.is_ok(), "{}", told.unwrap_err());
-        return;
-    }
-    let seeds = variable("TFGUARD_SIM_SEEDS").unwrap_or(SEEDS);
-    let next = AtomicU64::new(0);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let failed: Vec<u64> = std::thread::scope(|scope| {
-        let look = || {
-            let seed = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
-            seed.take_while(|seed| *seed < seeds).find(|seed| World::random(*seed).play().is_err())
-        };
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(look)).collect();
-        workers.into_iter().filter_map(|worker| worker.join().unwrap()).collect()
+    range::look("lease_sim::seeds", SEEDS, |seed, trace| {
+        let mut world = World::random(seed);
+        world.trace = trace.then(VecDeque::new);
+        world.play().map_err(|broken| format!("{}{broken}", world.story()))
     });
-    if let Some(seed) = failed.into_iter().min() {
-        let told = tell(seed);
-        assert!(told.is_ok(), "{}", told.unwrap_err());
-    }
-}
-
-fn variable(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|value| value.parse().unwrap())
-}
-
-/// Plays one seed again with the events written down.
-fn tell(seed: u64) -> Result<(), String> {
-    let mut world = World::random(seed);
-    world.trace = Some(VecDeque::new());
-    let verdict = world.play();
-    verdict.map_err(|broken| {
-        format!(
-            "{}{broken}\nreplay: TFGUARD_SIM_SEED={seed} cargo test --test it lease_sim::seeds",
-            world.story()
-        )
-    })
 }
 
 impl World {
     /// The world of a seed: its size, its network and its faults are drawn.
-    fn random(seed: u64) -> Self {
+    pub(super) fn random(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut world = Self::new(rng.u64(..));
         world.network = Network::random(&mut rng);
@@ -136,7 +104,7 @@ impl World {
     }
 
     /// Runs to the end and asks what only the end can show.
-    fn play(&mut self) -> Result<(), String> {
+    pub(super) fn play(&mut self) -> Result<(), String> {
         self.run_until(CALM + 2 * SEC)?;
         self.run_until_over(self.now + self.bound())?;
         // Whatever is still on its way has no effect any more.
@@ -156,7 +124,8 @@ impl World {
     fn bound(&self) -> Nanos {
         let each = |actor: &Actor| {
             let plan = &actor.plan;
-            let patience = plan.clock.span(plan.lease * 11 / 10) * 11 / 10;
+            // By the slowest clock that anybody has.
+            let patience = LocalClock { rate: *RATES.start(), ..LocalClock::TRUE }.span(plan.lease * 11 / 10);
             plan.work + plan.grace + patience + 20 * SEC
         };
         self.actors.iter().map(each).sum()

@@ -7,6 +7,7 @@ use tfguard::lease::{Outcome, Session};
 use super::actor::Child;
 use super::clock::Nanos;
 use super::judge::Verdict;
+use super::mutants::Mutant;
 use super::world::{Event, World};
 
 impl World {
@@ -20,7 +21,8 @@ impl World {
                 // Answered: a timeout of the same request comes too late now.
                 actor.request += 1;
                 actor.seen |= shows_holder(&answer);
-                session.answered(answer, now);
+                let told = self.mutant.map(|mutant| mutant.told(&actor.name, answer.clone()));
+                session.answered(told.unwrap_or(answer), now);
             }
             Event::Wake(_) if actor.wake == Some(self.now) => {
                 actor.wake = None;
@@ -75,7 +77,7 @@ impl World {
         let actor = &mut self.actors[who];
         let now = actor.now(self.now);
         let Some(session) = &mut actor.session else { return Ok(false) };
-        let deadlines = session.deadlines();
+        let deadlines = self.mutant.map_or(session.deadlines(), |mutant| mutant.deadlines(session));
         if actor.acquired && !actor.settled {
             actor.settled = true;
             let in_time = deadlines.is_some_and(|deadlines| now.mono < deadlines.stop);
@@ -113,6 +115,12 @@ impl World {
                     self.events.insert((kill, self.count), Event::Guard(who));
                 }
             }
+        }
+        let stops = matches!(actor.child, Child::Running { interrupted: true, .. });
+        if stops && !actor.released && self.mutant == Some(Mutant::ReleasesFirst) {
+            actor.released = true;
+            session.release(Ending::new(Outcome::Released, Some(0)), now);
+            return Ok(true);
         }
         if let (Child::Dead { killed }, false) = (actor.child, actor.released) {
             actor.released = true;
@@ -154,7 +162,8 @@ impl World {
         let actor = &mut self.actors[who];
         let Some(session) = &actor.session else { return };
         let mut at = session.deadline().map(|at| actor.plan.clock.reaches(at));
-        if let (Child::Running { interrupted, .. }, Some(deadlines)) = (actor.child, session.deadlines()) {
+        let deadlines = self.mutant.map_or(session.deadlines(), |mutant| mutant.deadlines(session));
+        if let (Child::Running { interrupted, .. }, Some(deadlines)) = (actor.child, deadlines) {
             let next = if interrupted { deadlines.kill } else { deadlines.stop };
             let next = actor.plan.clock.reaches(next);
             at = Some(at.map_or(next, |at| at.min(next)));

@@ -10,6 +10,7 @@ use tfguard::lease::{Intervention, Record};
 use super::actor::{Actor, Plan};
 use super::clock::{LocalClock, MS, Nanos};
 use super::judge::{Author, Judge, Verdict};
+use super::mutants::Mutant;
 use super::network::{Fate, Network};
 
 /// Something that happens at one moment.
@@ -93,6 +94,8 @@ pub(super) struct World {
     pub(super) judge: Judge,
     /// Set to keep the last events as text.
     pub(super) trace: Option<VecDeque<String>>,
+    /// A rule that is broken in this world.
+    pub(super) mutant: Option<Mutant>,
     /// Nothing goes wrong any more.
     calm: bool,
     pub(super) events: BTreeMap<(Nanos, u64), Event>,
@@ -112,6 +115,7 @@ impl World {
             script: None,
             judge: Judge::default(),
             trace: None,
+            mutant: None,
             calm: false,
             events: BTreeMap::new(),
             count: 0,
@@ -359,16 +363,22 @@ impl World {
     }
 
     fn serve(&mut self, who: usize, what: Request) -> Result<Answer, String> {
-        let Request::Write { expected, record } = what else {
+        let Request::Write { expected, record: written } = what else {
             return Ok(Answer::Read(self.record.clone()));
         };
         if expected.as_ref() != self.record.as_ref().map(|record| &record.stamp) {
             return Ok(Answer::Conflict(self.record.clone()));
         }
+        let name = self.actors[who].name.clone();
+        let landing = match self.mutant {
+            Some(mutant) => mutant.landing(&name, self.record.as_ref(), written),
+            None => Some(written),
+        };
+        let Some(record) = landing else { return Ok(Answer::Written) };
         let before = self.record.replace(record);
         self.note(|| format!("  s{who}: landed"));
         let after = self.record.as_ref().unwrap();
-        self.judge.landed(self.now, Author::Session(&self.actors[who].name), before.as_ref(), after)?;
+        self.judge.landed(self.now, Author::Session(&name), before.as_ref(), after)?;
         Ok(Answer::Written)
     }
 }

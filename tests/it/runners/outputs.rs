@@ -8,7 +8,8 @@ use crate::guardian::stage::{Over, Stage};
 /// The commands that are no warnings of tfguard's.
 fn not_ours(commands: &[String]) -> Vec<&str> {
     let all = commands.iter().map(String::as_str);
-    all.filter(|command| !command.starts_with("::warning title=tfguard::")).collect()
+    let ours = ["::warning title=tfguard::", "::group::terraform ", "::endgroup::"];
+    all.filter(|command| !ours.iter().any(|our| command.starts_with(our))).collect()
 }
 
 #[test]
@@ -17,7 +18,22 @@ fn an_apply_is_shown_whole_and_its_outputs_are_set() {
     let job = Job::new(&stage, "run", "0");
     let ended = job.run().exits(0).says(&["Apply complete!", "lock stage released"]);
     assert_eq!(ended.shown, job.printed());
-    assert_eq!(ended.commands, [""; 0]);
+    assert_eq!(
+        ended.commands,
+        ["::group::terraform apply -input=false -auto-approve -no-color", "::endgroup::"]
+    );
+    // What Terraform says is in its group, what tfguard says around it.
+    let text = ended.text();
+    let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part:?} is not in {text}"));
+    let marks = [
+        "lock stage acquired",
+        "\n::group::",
+        "terraform_data.work: Creating...",
+        "Apply complete!",
+        "\n::endgroup::",
+        "lock stage released",
+    ];
+    assert!(marks.map(at).is_sorted(), "{text}");
     assert!(
         job.page("main").starts_with("<h3>✅ tfguard apply: applied (1 added, 0 changed, 0 destroyed)</h3>")
     );
@@ -69,8 +85,9 @@ fn failures_have_tfguards_own_code() {
     let ended = failed.run().exits(1).says(&["undeclared variable"]);
     // Terraform's error comes first; that the lock is local is a warning.
     let error = "::error title=Value for undeclared variable::A variable named";
-    assert!(ended.commands[0].starts_with(error), "{:?}", ended.commands);
-    assert_eq!(not_ours(&ended.commands[1..]), [""; 0]);
+    let told = not_ours(&ended.commands);
+    assert!(told[0].starts_with(error), "{told:?}");
+    assert_eq!(told[1..], [""; 0]);
     assert_eq!((failed.output("outcome"), failed.output("exit-code")), ("failed".into(), "1".into()));
     assert_eq!(failed.output("changes-add"), "");
     // Without -detailed-exitcode 2 is a failure like any other.
