@@ -28,7 +28,7 @@ sleep "$2"
 echo end "$BENCH_WORKER" "${EPOCHREALTIME/./}000" >>"$1"
 """
 # Who has no queue to look at arrives this far apart, in seconds.
-ARRIVALS = 0.2
+ARRIVALS = 0.1
 # How long a contender may take to end when its work is done, in seconds.
 ENDING = 30
 HANDOFF_GOALS = {"tfguard, local": 6, "tfguard, dynamodb": 150}

@@ -32,7 +32,7 @@ STEPS = (
     "signals, reporter, runtime",
     "directory, command, store",
     "lock asked and written",
-    "guardian started",
+    "guardian posted",
     "terraform started",
     TERRAFORM,
     "left-overs looked for, lock released",

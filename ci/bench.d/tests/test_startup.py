@@ -41,7 +41,7 @@ class TheSteps(unittest.TestCase):
         self.assertAlmostEqual(split["process starts"], 2.0)
         self.assertAlmostEqual(split["arguments and configuration"], 0.881)
         self.assertAlmostEqual(split["lock asked and written"], 7.311 - 1.463)
-        self.assertAlmostEqual(split["guardian started"], 8.131 - 7.311)
+        self.assertAlmostEqual(split["guardian posted"], 8.131 - 7.311)
         self.assertAlmostEqual(split["terraform started"], 12.264 - 8.131)
         self.assertAlmostEqual(split["terraform runs"], 1015.0 - 1014.264)
         self.assertAlmostEqual(split["exit"], 1025.0 - 1021.297)

@@ -12,7 +12,7 @@ use super::range;
 use super::world::{Event, Outage, World};
 
 /// How many worlds are looked at unless somebody says otherwise.
-const SEEDS: u64 = 3000;
+const SEEDS: u64 = 2000;
 /// When faults end.
 const CALM: Nanos = 60 * SEC;
 

@@ -106,13 +106,13 @@ impl World {
                     *ends = (*ends).min(self.now + actor.plan.grace);
                     let when = *ends;
                     self.count += 1;
-                    self.events.insert((when, self.count), Event::ChildEnds(who));
+                    self.events.insert((when, self.count), Box::new(Event::ChildEnds(who)));
                 }
                 let kill = actor.plan.clock.reaches(deadlines.kill);
                 if *guard != kill {
                     *guard = kill;
                     self.count += 1;
-                    self.events.insert((kill, self.count), Event::Guard(who));
+                    self.events.insert((kill, self.count), Box::new(Event::Guard(who)));
                 }
             }
         }

@@ -98,7 +98,8 @@ pub(super) struct World {
     pub(super) mutant: Option<Mutant>,
     /// Nothing goes wrong any more.
     calm: bool,
-    pub(super) events: BTreeMap<(Nanos, u64), Event>,
+    /// Boxed: the map moves what it holds, and a record is large.
+    pub(super) events: BTreeMap<(Nanos, u64), Box<Event>>,
     pub(super) count: u64,
     rng: fastrand::Rng,
 }
@@ -134,7 +135,7 @@ impl World {
     /// Has something happen.
     pub(super) fn at(&mut self, when: Nanos, event: Event) {
         self.count += 1;
-        self.events.insert((when, self.count), event);
+        self.events.insert((when, self.count), Box::new(event));
     }
 
     /// Goes on until `when`, or until nothing happens any more.
@@ -144,7 +145,7 @@ impl World {
             if at > when {
                 break;
             }
-            let event = entry.remove();
+            let event = *entry.remove();
             self.now = at;
             if !self.is_stale(&event) {
                 self.note(|| format!("{event:?}"));
@@ -287,7 +288,7 @@ impl World {
         }
         self.record = None;
         self.events.retain(|_, event| {
-            !matches!(event, Event::Land { what: Request::Write { expected: None, .. }, .. })
+            !matches!(**event, Event::Land { what: Request::Write { expected: None, .. }, .. })
         });
     }
 

@@ -57,6 +57,8 @@ pub(super) enum Flaw {
     NoVigil,
     /// Who sleeps does not look at the clock before a minute is over.
     LongSleep,
+    /// The clock stands still during suspend, as `CLOCK_MONOTONIC` does on Linux.
+    ClockStops,
     /// A supervisor that is told to stop releases while its child still runs.
     EarlyRelease,
 }
@@ -74,6 +76,11 @@ impl Process {
     /// Whether it runs all the time.
     pub(super) fn runs_through(&self, from: Nanos, until: Nanos) -> bool {
         self.suspended.iter().chain(&self.stopped).all(|(first, end)| *end <= from || until < *first)
+    }
+
+    /// How long its machine was suspended until `now`.
+    fn slept(&self, now: Nanos) -> Nanos {
+        self.suspended.iter().map(|(from, until)| now.min(*until).saturating_sub(*from)).sum()
     }
 
     /// Waits until the process runs.
@@ -107,7 +114,11 @@ pub(super) struct SimClock(pub(super) Arc<Process>);
 
 impl Clock for SimClock {
     fn now(&self) -> Now {
-        self.0.clock.now(self.0.epoch.now())
+        let now = self.0.epoch.now();
+        if self.0.flaw == Some(Flaw::ClockStops) {
+            return self.0.clock.now(now - self.0.slept(now));
+        }
+        self.0.clock.now(now)
     }
 
     async fn sleep(&self, span: Duration) {
