@@ -11,6 +11,9 @@ pub mod doctor;
 mod draft;
 pub mod error;
 pub mod escape;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod guardian;
 pub mod history;
 pub mod hooks;

@@ -105,6 +105,12 @@ impl Desk {
         Box::new(Listener::new(sink, self.0.clone(), stream, terraform))
     }
 
+    /// Looks at what was noted.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn noted<T>(&self, look: impl FnOnce(&Note) -> T) -> T {
+        look(&self.0.state().note)
+    }
+
     /// Begins a section for what a child is going to print; `aside`: it is not what was asked for.
     pub async fn open(&self, title: &str, aside: bool, reporter: &Reporter) -> Option<Scope> {
         if !self.0.marks() {

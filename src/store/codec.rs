@@ -13,7 +13,7 @@ pub(super) const KEY: &str = "LockID";
 ///
 /// # Errors
 /// [`RecordError`] if the record does not serialize, which none does.
-pub(super) fn encode(name: &LockName, record: &Record) -> Result<Vec<u8>, RecordError> {
+pub(crate) fn encode(name: &LockName, record: &Record) -> Result<Vec<u8>, RecordError> {
     let rubbish = |error: serde_json::Error| RecordError::Rubbish(error.to_string());
     let mut value = serde_json::to_value(record).map_err(rubbish)?;
     if let Some(fields) = value.as_object_mut() {
@@ -28,7 +28,7 @@ pub(super) fn encode(name: &LockName, record: &Record) -> Result<Vec<u8>, Record
 ///
 /// # Errors
 /// [`RecordError`], naming what is wrong with it.
-pub(super) fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
     let value = serde_json::from_slice(bytes).map_err(|error| RecordError::Rubbish(error.to_string()))?;
     Record::from_json(value)
 }

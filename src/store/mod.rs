@@ -5,7 +5,7 @@
 //! replaced whole or not at all.
 
 pub(crate) mod aws;
-mod codec;
+pub(crate) mod codec;
 pub(crate) mod dynamodb;
 mod error;
 mod local;

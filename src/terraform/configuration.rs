@@ -12,11 +12,11 @@ use super::backend::{Settings, json_settings, settings};
 
 /// What the files of one directory say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Configuration {
+pub(crate) struct Configuration {
     /// There is at least one file.
     pub(super) present: bool,
     /// The `backend` or the `cloud` block.
-    pub(super) backend: Option<Written>,
+    pub(crate) backend: Option<Written>,
     /// Something refers to a provider, a module or a backend.
     pub(super) refers_outside: bool,
     /// The variables that no plan keeps the value of.
@@ -27,12 +27,12 @@ pub(super) struct Configuration {
 
 /// A backend as it stands in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Written {
+pub(crate) struct Written {
     /// Its label, or `cloud`.
-    pub(super) kind: String,
-    pub(super) settings: Settings,
+    pub(crate) kind: String,
+    pub(crate) settings: Settings,
     /// File and line.
-    pub(super) origin: String,
+    pub(crate) origin: String,
 }
 
 /// Reads the configuration files of `directory`. A file that cannot be read or parsed is noted in
@@ -61,8 +61,10 @@ pub(super) fn read(directory: &Path) -> std::io::Result<Configuration> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Syntax {
+pub(crate) enum Syntax {
+    /// HCL.
     Native,
+    /// The same as JSON.
     Json,
 }
 
@@ -90,15 +92,20 @@ impl Configuration {
     fn add(&mut self, path: &Path) -> Result<(), String> {
         let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        match Syntax::of(path) {
-            Some(Syntax::Json) => {
-                let value: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        self.take(&text, &name, Syntax::of(path).unwrap_or(Syntax::Native))
+    }
+
+    /// Takes in the text of the file `name`.
+    pub(crate) fn take(&mut self, text: &str, name: &str, syntax: Syntax) -> Result<(), String> {
+        match syntax {
+            Syntax::Json => {
+                let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
                 for root in objects(&value) {
-                    self.json(root, &name);
+                    self.json(root, name);
                 }
             }
-            _ => {
-                let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+            Syntax::Native => {
+                let text = text.strip_prefix('\u{feff}').unwrap_or(text);
                 let body: Body = text.parse().map_err(|error: hcl_edit::parser::Error| {
                     format!("line {}: {}", error.location().line(), error.message())
                 })?;

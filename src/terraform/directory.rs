@@ -280,12 +280,21 @@ fn initialised_backend(
         }
         Err(error) => return Err(format!("{shown}, which init writes: {error}")),
     };
+    saved_backend(&text, &shown, env)
+}
+
+/// What the text of the file `shown` says that `init` set up.
+pub(crate) fn saved_backend(
+    text: &str,
+    shown: &str,
+    env: Lookup<'_>,
+) -> Result<Option<(Configured, Saved)>, String> {
     // So it is for Terraform.
     if text.is_empty() {
         return Ok(None);
     }
     let mut value: Value =
-        serde_json::from_str(&text).map_err(|error| format!("{shown}, which init writes: {error}"))?;
+        serde_json::from_str(text).map_err(|error| format!("{shown}, which init writes: {error}"))?;
     let Some(backend) = value.get_mut("backend") else { return Ok(None) };
     let Some(kind) = backend.get("type").and_then(Value::as_str).filter(|kind| !kind.is_empty()) else {
         return Ok(None);

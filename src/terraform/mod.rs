@@ -3,7 +3,7 @@
 
 pub mod args;
 pub mod backend;
-mod configuration;
+pub(crate) mod configuration;
 pub mod directory;
 pub mod drift;
 pub mod find;

@@ -71,7 +71,8 @@ fn push_flag(shown: &mut Vec<String>, flag: &Flag<'_>) {
     };
     let value = match flag.name.as_str() {
         "var" | "backend-config" => keep_name(&value),
-        name if SHOWN.contains(&name) && !has_userinfo(&value) => value,
+        // A flag whose own value was forgotten takes the next one, with whatever that holds.
+        name if SHOWN.contains(&name) && !has_userinfo(&value) && !value.starts_with('-') => value,
         _ => HIDDEN.to_owned(),
     };
     match flag.value {
@@ -157,6 +158,7 @@ mod tests {
             ("apply -- pass=word", "apply …"),
             ("plan -var", "plan -var"),
             ("plan -out=https://u:p@h/x", "plan -out=…"),
+            ("plan -out -var=password=x", "plan -out …"),
         ] {
             assert_eq!(terraform(&os(args)).join(" "), shown);
         }

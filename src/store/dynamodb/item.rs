@@ -13,7 +13,7 @@ use crate::lease::{LockName, PastRun, Record, RecordError};
 pub(super) const KEY: &str = "LockID";
 
 /// An item as the SDK passes it.
-pub(super) type Item = HashMap<String, AttributeValue>;
+pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// The key of the record of `name`.
 pub(super) fn key(name: &LockName) -> AttributeValue {
@@ -24,7 +24,7 @@ pub(super) fn key(name: &LockName) -> AttributeValue {
 ///
 /// # Errors
 /// [`RecordError`] if the record does not serialize to an object, which none does.
-pub(super) fn to_item(name: &LockName, record: &Record) -> Result<Item, RecordError> {
+pub(crate) fn to_item(name: &LockName, record: &Record) -> Result<Item, RecordError> {
     keyed(name.key(), record)
 }
 
@@ -32,7 +32,7 @@ pub(super) fn to_item(name: &LockName, record: &Record) -> Result<Item, RecordEr
 ///
 /// # Errors
 /// [`RecordError`] as [`to_item`].
-pub(super) fn to_run_item(name: &LockName, past: &PastRun) -> Result<Item, RecordError> {
+pub(crate) fn to_run_item(name: &LockName, past: &PastRun) -> Result<Item, RecordError> {
     keyed(name.run_key(past.run), past)
 }
 
@@ -50,7 +50,7 @@ fn keyed(key: String, content: &impl Serialize) -> Result<Item, RecordError> {
 ///
 /// # Errors
 /// [`RecordError`], naming what is wrong with it.
-pub(super) fn from_item(item: Item) -> Result<Record, RecordError> {
+pub(crate) fn from_item(item: Item) -> Result<Record, RecordError> {
     content(item).and_then(Record::from_json)
 }
 
@@ -58,7 +58,7 @@ pub(super) fn from_item(item: Item) -> Result<Record, RecordError> {
 ///
 /// # Errors
 /// [`RecordError`], naming what is wrong with it.
-pub(super) fn from_run_item(item: Item) -> Result<PastRun, RecordError> {
+pub(crate) fn from_run_item(item: Item) -> Result<PastRun, RecordError> {
     content(item).and_then(PastRun::from_json)
 }
 
@@ -70,7 +70,7 @@ fn content(item: Item) -> Result<Value, RecordError> {
     fields.map(Value::Object)
 }
 
-fn to_attribute(value: Value) -> AttributeValue {
+pub(crate) fn to_attribute(value: Value) -> AttributeValue {
     match value {
         Value::Null => AttributeValue::Null(true),
         Value::Bool(bool) => AttributeValue::Bool(bool),

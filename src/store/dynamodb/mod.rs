@@ -3,7 +3,7 @@
 mod config;
 mod error;
 mod history;
-mod item;
+pub(crate) mod item;
 pub(crate) mod key;
 mod shape;
 mod table;

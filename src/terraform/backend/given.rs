@@ -58,7 +58,7 @@ pub(in crate::terraform) fn read(
     }
 }
 
-fn pair(name: &str, text: &str) -> Option<Value> {
+pub(crate) fn pair(name: &str, text: &str) -> Option<Value> {
     if !STRUCTURED.contains(&name) {
         return Some(Value::String(text.to_owned()));
     }
@@ -67,11 +67,16 @@ fn pair(name: &str, text: &str) -> Option<Value> {
 
 fn file(path: &Path, origin: &str) -> Result<Settings, String> {
     let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    if path.extension().is_some_and(|extension| extension == "json") {
-        let value: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    parse(&text, path.extension().is_some_and(|extension| extension == "json"), origin)
+}
+
+/// The settings in the text of a file.
+pub(crate) fn parse(text: &str, json: bool, origin: &str) -> Result<Settings, String> {
+    if json {
+        let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
         return Ok(value.as_object().map(|object| json_settings(object, origin)).unwrap_or_default());
     }
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let body: Body = text.parse().map_err(|error: hcl_edit::parser::Error| {
         format!("line {}: {}", error.location().line(), error.message())
     })?;

@@ -7,7 +7,7 @@
 mod changed;
 mod environment;
 mod expression;
-mod given;
+pub(crate) mod given;
 mod local;
 mod name;
 mod path;

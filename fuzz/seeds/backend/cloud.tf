@@ -1,0 +1,9 @@
+terraform {
+  cloud {
+    organization = "acme"
+    workspaces {
+      tags = ["net", "prod"]
+    }
+  }
+}
+module "m" { source = "./m" }
