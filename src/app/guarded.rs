@@ -28,7 +28,7 @@ pub(super) async fn run(config: &Config, arrivals: UnboundedReceiver<Arrival>, r
     let started = SystemClock.now();
     let outlet = match config.log.format {
         Format::Text => Outlet::text(),
-        Format::Json => Outlet::json(SharedWriter::stdout(), setup::wall),
+        Format::Json => Outlet::json(SharedWriter::wide_stdout(), setup::wall),
     };
     let desk = ci::desk(config);
     let outlet = outlet.beside(desk.clone());

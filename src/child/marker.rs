@@ -30,7 +30,7 @@ pub struct Marker {
 impl Marker {
     /// Tells `seen` once.
     pub fn new(into: Box<dyn Sink>, seen: UnboundedSender<InterruptSeen>) -> Self {
-        Self { into, seen, lines: Lines::new(LONGEST), told: false }
+        Self { into, seen, lines: Lines::with(LONGEST, &[WORDS]), told: false }
     }
 }
 

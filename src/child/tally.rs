@@ -14,6 +14,8 @@ use crate::lease::Counts;
 
 /// A line longer than this is none of those.
 const LONGEST: usize = 2048;
+/// Each of those holds one of these.
+const WORDS: [&str; 5] = ["Plan:", " complete! Resources:", "No changes.", "\"change_summary\"", "Outputs:"];
 
 /// Where the counts are put. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -27,7 +29,7 @@ impl Tally {
 
     /// Looks at what passes on its way into another sink.
     pub fn of(&self, into: Box<dyn Sink>) -> Box<dyn Sink> {
-        Box::new(Teller { into, lines: Lines::new(LONGEST), tally: self.clone(), over: false })
+        Box::new(Teller { into, lines: Lines::with(LONGEST, &WORDS), tally: self.clone(), over: false })
     }
 
     fn look(&self, line: &[u8], over: &mut bool) {

@@ -8,6 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+#[cfg(target_os = "linux")]
+use rustix::process::{PidfdFlags, pidfd_open};
+
 use super::process::ARGUMENT;
 use super::token::Token;
 use super::wire::{self, Begin, Charge, Message};
@@ -77,10 +82,85 @@ pub struct Guardian {
     posted: u32,
 }
 
+/// A process for a guardian: started, and told nothing yet. It ends by itself when this is dropped or
+/// dies with us, and whoever wants to see it gone uses [`Recruit::dismiss`].
+#[derive(Debug)]
+pub struct Recruit(Post);
+
 #[derive(Debug)]
 struct Post {
     process: Child,
     socket: UnixStream,
+}
+
+impl Recruit {
+    /// Starts the process, which takes as long as a write to a local store: a run does it while it asks
+    /// for its first lock. Blocks until it runs.
+    ///
+    /// # Errors
+    /// When the system gives no socket or process.
+    pub fn start() -> io::Result<Self> {
+        let (ours, theirs) = UnixStream::pair()?;
+        Ok(Self(Post { process: command(theirs)?.spawn()?, socket: ours }))
+    }
+
+    /// It is not needed: waits until it has gone.
+    pub fn dismiss(self) {
+        self.0.leave();
+    }
+
+    /// The post, unless the process has died in the meantime.
+    fn fit(mut self) -> Option<Post> {
+        matches!(self.0.process.try_wait(), Ok(None)).then_some(self.0)
+    }
+}
+
+impl Post {
+    /// Closes the socket and waits until the process has gone.
+    fn leave(self) {
+        let Self { mut process, socket } = self;
+        drop(socket);
+        if !is_gone(&mut process, GOODBYE) {
+            // Stopped, or swapped out: it must not wake up to guard what is over.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+/// Waits for the end of a child, and reaps it. Whether it came in time.
+fn is_gone(process: &mut Child, bound: Duration) -> bool {
+    #[cfg(target_os = "linux")]
+    if let Some(pid) = i32::try_from(process.id()).ok().and_then(Pid::from_raw)
+        && let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty())
+        && let Ok(timeout) = Timespec::try_from(bound)
+    {
+        // Signals may come and end this early, the child's end for one; what is left to be waited is
+        // waited below.
+        let _ = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&timeout));
+    }
+    let step = Duration::from_millis(1);
+    let mut waited = Duration::ZERO;
+    while matches!(process.try_wait(), Ok(None)) {
+        if waited >= bound {
+            return false;
+        }
+        std::thread::sleep(step);
+        waited += step;
+    }
+    true
+}
+
+/// The command that a guardian is, at its end of the socket.
+fn command(socket: UnixStream) -> io::Result<Command> {
+    let mut command = Command::new(crate::child::own_program()?);
+    // In our own directory: the store's settings may name files by relative paths.
+    command.arg0("tfguard").arg(ARGUMENT).stdin(Stdio::from(OwnedFd::from(socket)));
+    for name in HUNTED_BY {
+        command.env_remove(name);
+    }
+    start_session(&mut command);
+    Ok(command)
 }
 
 /// What there is to be guarded, kept to be told to a successor.
@@ -92,11 +172,17 @@ enum Watched {
 }
 
 impl Guardian {
-    /// Starts a guardian for a lock that has just been acquired, the run's first.
+    /// Posts a guardian for a lock that has just been acquired, the run's first: `recruit` where there
+    /// is one and it lives, else a new process.
     ///
     /// # Errors
     /// When the system gives no socket or process.
-    pub fn post(setting: Setting, first: Charge, token: &Token) -> io::Result<Self> {
+    pub fn post(
+        setting: Setting,
+        first: Charge,
+        token: &Token,
+        recruit: Option<Recruit>,
+    ) -> io::Result<Self> {
         let mut guardian = Self {
             setting,
             charges: vec![Some(first)],
@@ -107,7 +193,14 @@ impl Guardian {
             post: None,
             posted: 0,
         };
-        guardian.start()?;
+        if let Some(post) = recruit.and_then(Recruit::fit)
+            && guardian.brief(post.socket.as_fd()).is_ok()
+        {
+            guardian.posted = 1;
+            guardian.post = Some(post);
+        } else {
+            guardian.start()?;
+        }
         Ok(guardian)
     }
 
@@ -209,31 +302,15 @@ impl Guardian {
     /// something that the command left behind.
     pub fn dismiss(mut self) {
         self.tell(&Message::Over, &[]);
-        let Some(Post { mut process, socket }) = self.post.take() else { return };
-        drop(socket);
-        let step = Duration::from_millis(1);
-        let mut waited = Duration::ZERO;
-        while waited < GOODBYE && matches!(process.try_wait(), Ok(None)) {
-            std::thread::sleep(step);
-            waited += step;
-        }
-        if waited >= GOODBYE {
-            // Stopped, or swapped out: it must not wake up to guard what is over.
-            let _ = process.kill();
-            let _ = process.wait();
+        if let Some(post) = self.post.take() {
+            post.leave();
         }
     }
 
     fn start(&mut self) -> io::Result<()> {
         self.posted += 1;
         let (ours, theirs) = UnixStream::pair()?;
-        let mut command = Command::new(crate::child::own_program()?);
-        // In our own directory: the store's settings may name files by relative paths.
-        command.arg0("tfguard").arg(ARGUMENT).stdin(Stdio::from(OwnedFd::from(theirs)));
-        for name in HUNTED_BY {
-            command.env_remove(name);
-        }
-        start_session(&mut command);
+        let mut command = command(theirs)?;
         // Everything it must know waits for it in the socket before there is a process: we may be
         // killed at any moment after that.
         self.brief(ours.as_fd())?;

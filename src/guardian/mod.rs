@@ -1,7 +1,7 @@
 //! The guardian: a small companion process that outlives a supervisor which was killed.
 //!
-//! It is started with the run's first lock, in a session of its own, and does nothing but listen at a socket.
-//! The supervisor tells it of every lock, every heartbeat and every child. When the socket ends without a
+//! Its process is started when the run asks for its first lock, in a session of its own, and does nothing but listen at
+//! a socket: with that lock it is on its post. The supervisor tells it of every lock, every heartbeat and every child. When the socket ends without a
 //! good-bye the supervisor is dead, and the guardian takes over: Terraform gets its one SIGINT,
 //! its output is carried on so that it does not die of a broken pipe, the leases are kept alive while
 //! it stops, and when nothing of it is left the locks are released as `crashed`.
@@ -26,7 +26,7 @@ mod vigil;
 mod ward;
 mod wire;
 
-pub use handle::{Guardian, Relief, Setting};
+pub use handle::{Guardian, Recruit, Relief, Setting};
 pub use process::{ARGUMENT, main};
 pub use token::Token;
 pub use vigil::{Due, Vigil};

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::history;
 use crate::lease::session::{Answer, Notice, Output, Request};
 use crate::lease::transition::Ending;
-use crate::lease::{Holder, LockName, Outcome, PastRun, Session, Teller};
+use crate::lease::{Holder, Instant, LockName, Outcome, PastRun, Session, Teller};
 use crate::store::{Store, StoreError, StoreResult, Swap, Unavailable, Watch};
 
 /// A request under way and its answer to be.
@@ -22,6 +22,10 @@ type Flight = Pin<Box<dyn Future<Output = (Answer, Option<StoreError>)> + Send>>
 /// How long after its own timeout a request is given up, whatever its store does. Stores keep
 /// their timeouts; the difference is what they may spend on fresh credentials.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long a lock is held before its changes are watched for again: a holder is told of them only when
+/// somebody asks it to stop, and to close a watch takes Linux 10 to 20 ms, which keep a short run's
+/// process.
+const SETTLED: Duration = Duration::from_secs(1);
 
 pub(super) async fn drive<C: Clock + Clone + Send + Sync + 'static>(
     mut session: Session,
@@ -33,6 +37,7 @@ pub(super) async fn drive<C: Clock + Clone + Send + Sync + 'static>(
 ) {
     let (notify, mut changed) = mpsc::channel(1);
     let mut watch: Option<Box<dyn Watch>> = None;
+    let mut watch_from = None;
     let mut flight: Option<Flight> = None;
     let mut newest_error = None;
     loop {
@@ -45,9 +50,15 @@ pub(super) async fn drive<C: Clock + Clone + Send + Sync + 'static>(
                 Output::Notice(notice) => {
                     // A wake-up is worth its price to those who wait, and to a holder that may be
                     // asked to stop.
-                    let worth = matches!(notice, Notice::Waiting { .. } | Notice::Acquired { .. });
-                    if worth && watch.is_none() {
-                        watch = store.watch(&name, notify.clone());
+                    match notice {
+                        Notice::Waiting { .. } if watch.is_none() => {
+                            watch = store.watch(&name, notify.clone());
+                        }
+                        Notice::Acquired { .. } => {
+                            watch = None;
+                            watch_from = Some(clock.now().mono + SETTLED);
+                        }
+                        _ => {}
                     }
                     tell(&updates, Update::Notice(notice, session.tenure().cloned().map(Box::new)));
                 }
@@ -77,7 +88,15 @@ pub(super) async fn drive<C: Clock + Clone + Send + Sync + 'static>(
                 }
                 session.answered(answer, clock.now());
             }
-            () = due(&clock, &session) => session.tick(clock.now()),
+            () = until(&clock, session.deadline()) => session.tick(clock.now()),
+            () = until(&clock, watch_from) => if watch_from.is_some_and(|from| from <= clock.now().mono) {
+                watch_from = None;
+                watch = store.watch(&name, notify.clone());
+                if watch.is_some() {
+                    // What changed before is not told of.
+                    session.changed(clock.now());
+                }
+            },
             Some(()) = changed.recv() => session.changed(clock.now()),
         }
     }
@@ -106,8 +125,8 @@ async fn landed(flight: &mut Option<Flight>) -> (Answer, Option<StoreError>) {
     }
 }
 
-async fn due<C: Clock + Sync>(clock: &C, session: &Session) {
-    match session.deadline() {
+async fn until<C: Clock + Sync>(clock: &C, instant: Option<Instant>) {
+    match instant {
         Some(deadline) => clock.sleep_until(deadline).await,
         None => std::future::pending().await,
     }

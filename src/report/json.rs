@@ -12,6 +12,7 @@ use super::line::{
     Body, Holder, HolderPhase, HookResult, Line, Module, PhaseEnd, PhaseState, Said, Served, Severity,
 };
 use super::parts::{Stamp, Wait, field, millis};
+use super::plain::is_plain;
 use super::{human, text};
 use crate::escape;
 use crate::lease::{Identity, LockName, Phase};
@@ -241,9 +242,9 @@ impl Formatter for Careful {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
-        // Nearly every text is this plain, and this is the hot path of the child's output.
-        let plain = fragment.bytes().all(|byte| matches!(byte, 0x20..0x7f) && byte != b'#');
-        if plain || !(fragment.contains(escape::is_unsafe) || fragment.contains("##")) {
+        // Nearly every text is this plain.
+        if is_plain(fragment.as_bytes()) || !(fragment.contains(escape::is_unsafe) || fragment.contains("##"))
+        {
             return writer.write_all(fragment.as_bytes());
         }
         let mut before = '\0';

@@ -13,6 +13,7 @@ pub mod outlet;
 pub mod output;
 mod page;
 pub mod parts;
+mod plain;
 pub mod reporter;
 mod sentence;
 pub mod shared;

@@ -5,11 +5,15 @@ use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 
 use super::json;
+use super::plain::is_plain;
 use super::shared::SharedWriter;
 use crate::child::Sink;
 
 /// A line longer than this many bytes is split.
 pub const MAX_LINE: usize = 1 << 20;
+/// So much is written at once: what a pipe holds on Linux, and no more, so that it is still in the
+/// processor's cache when the reader takes it.
+const BATCH: usize = 1 << 16;
 
 /// Which stream of the child a line came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -45,25 +49,15 @@ pub struct JsonOutput {
     split: bool,
     /// Lines ready to be written, whole ones only.
     batch: Vec<u8>,
-    /// The time of this chunk, once a line of it needed one.
-    stamp: Option<String>,
-    /// A line as a JSON string; kept for its allocation.
-    string: Vec<u8>,
+    /// What stands between the two texts of a line: its time is that of the chunk. Empty until a line
+    /// of it needed one.
+    middle: Vec<u8>,
 }
 
 impl JsonOutput {
     /// Lines go to `out`, which is shared with our own; `now` stamps those that are wrapped.
     pub fn new(stream: Stream, out: SharedWriter, now: fn() -> Timestamp) -> Self {
-        Self {
-            stream,
-            out,
-            now,
-            pending: Vec::new(),
-            split: false,
-            batch: Vec::new(),
-            stamp: None,
-            string: Vec::new(),
-        }
+        Self { stream, out, now, pending: Vec::new(), split: false, batch: Vec::new(), middle: Vec::new() }
     }
 
     /// Adds to the pending line, and writes off its first [`MAX_LINE`] bytes while it is longer.
@@ -101,24 +95,27 @@ impl JsonOutput {
 
     /// Written by hand: the parts that are the same for every line are most of it.
     fn wrap(&mut self, text: &[u8]) {
-        let stamp = self.stamp.get_or_insert_with(|| json::timestamp((self.now)()));
-        self.string.clear();
-        json::write(&mut self.string, &String::from_utf8_lossy(text));
-        for part in [
-            br#"{"@level":"info","@message":"#,
-            &self.string[..],
-            br#","@module":""#,
-            json::MODULE.as_bytes(),
-            br#"","@timestamp":""#,
-            stamp.as_bytes(),
-            br#"","type":"output","stream":""#,
-            self.stream.name().as_bytes(),
-            br#"","line":"#,
-            &self.string[..],
-            b"}\n",
-        ] {
-            self.batch.extend_from_slice(part);
+        if self.middle.is_empty() {
+            let (stamp, stream) = (json::timestamp((self.now)()), self.stream.name());
+            self.middle = format!(
+                r#","@module":"{}","@timestamp":"{stamp}","type":"output","stream":"{stream}","line":"#,
+                json::MODULE
+            )
+            .into_bytes();
         }
+        self.batch.extend_from_slice(br#"{"@level":"info","@message":"#);
+        let start = self.batch.len();
+        if is_plain(text) {
+            self.batch.push(b'"');
+            self.batch.extend_from_slice(text);
+            self.batch.push(b'"');
+        } else {
+            json::write(&mut self.batch, &String::from_utf8_lossy(text));
+        }
+        let end = self.batch.len();
+        self.batch.extend_from_slice(&self.middle);
+        self.batch.extend_from_within(start..end);
+        self.batch.extend_from_slice(b"}\n");
     }
 
     fn write(&mut self) {
@@ -127,7 +124,7 @@ impl JsonOutput {
             let _ = self.out.write(&self.batch);
             self.batch.clear();
         }
-        self.stamp = None;
+        self.middle.clear();
     }
 }
 
@@ -163,6 +160,9 @@ impl Sink for JsonOutput {
             bytes = rest;
             if self.pending.is_empty() && line.len() <= MAX_LINE {
                 self.line(line);
+                if self.batch.len() >= BATCH {
+                    self.write();
+                }
                 continue;
             }
             self.extend(line);

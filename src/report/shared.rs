@@ -9,6 +9,11 @@ use std::time::Duration;
 #[derive(Clone)]
 pub struct SharedWriter(Arc<Mutex<Option<Box<dyn Write + Send>>>>);
 
+/// What a pipe of ours may hold, in bytes: the most that Linux gives to everybody. A reader and a writer
+/// of one that holds 64 KiB wait for each other more than they work.
+#[cfg(target_os = "linux")]
+const WIDE: usize = 1 << 20;
+
 /// How long to wait before a descriptor that somebody made non-blocking is tried again.
 const FULL: Duration = Duration::from_millis(2);
 
@@ -24,6 +29,19 @@ impl SharedWriter {
     pub fn stdout() -> Self {
         static STDOUT: OnceLock<SharedWriter> = OnceLock::new();
         STDOUT.get_or_init(|| Self::descriptor(std::io::stdout())).clone()
+    }
+
+    /// The same, for all that a child prints: where it is a pipe it holds more from now on, if it may.
+    pub fn wide_stdout() -> Self {
+        #[cfg(target_os = "linux")]
+        {
+            let stdout = rustix::stdio::stdout();
+            if rustix::pipe::fcntl_getpipe_size(stdout).is_ok_and(|size| size < WIDE) {
+                // The pipes of one user together may be at their limit: then it stays as it is.
+                let _ = rustix::pipe::fcntl_setpipe_size(stdout, WIDE);
+            }
+        }
+        Self::stdout()
     }
 
     /// Our own stderr, likewise.

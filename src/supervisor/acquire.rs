@@ -114,6 +114,9 @@ impl Waiting<'_> {
         arrivals: &mut UnboundedReceiver<Arrival>,
     ) -> Result<Found, Error> {
         let plan = self.plan;
+        if plan.guardian.is_some() {
+            keys.prepare();
+        }
         let mut lock = lock::start(
             plan.candidate.clone(),
             self.left(),
@@ -134,7 +137,7 @@ impl Waiting<'_> {
         };
         let footing = Footing { own: tenure.own.clone(), legacy };
         let hold = Hold::new(place, need, lock, tenure, self.clock.mono());
-        keys.add(hold, need, plan.guardian.as_ref(), &plan.token);
+        keys.add(hold, need, plan.guardian.as_ref(), &plan.token).await;
         Ok(Found { footing, previous })
     }
 

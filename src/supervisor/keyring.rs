@@ -1,14 +1,17 @@
 //! The locks of a run while it holds them. To the rest of the supervisor they are one: it is as
 //! good as the one that was heard of least recently, and losing one is losing all.
 
+use std::io;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+
 use super::acquire::Need;
 use crate::child::HoldTheLine;
 use crate::clock::SystemClock;
-use crate::guardian::{Charge, Guardian, Relief, Setting, Token};
+use crate::guardian::{Charge, Guardian, Recruit, Relief, Setting, Token};
 use crate::lease::session::Loss;
 use crate::lease::{Deadlines, Instant, LockName, Tenure};
 use crate::lock::{Lock, Update};
@@ -73,25 +76,34 @@ pub(super) struct Keyring<'a> {
     pub(super) guardian: Option<Guardian>,
     pub(super) clock: SystemClock,
     pub(super) reporter: &'a Reporter,
+    /// The guardian's process, on its way.
+    recruit: Option<JoinHandle<io::Result<Recruit>>>,
     /// A stopped supervisor would lose its leases while its child goes on.
     line: Option<HoldTheLine>,
 }
 
 impl<'a> Keyring<'a> {
     pub(super) fn new(clock: SystemClock, reporter: &'a Reporter) -> Self {
-        Self { holds: Vec::new(), guardian: None, clock, reporter, line: None }
+        Self { holds: Vec::new(), guardian: None, clock, reporter, recruit: None, line: None }
+    }
+
+    /// A lock is asked for: starts the guardian's process meanwhile, so that it keeps no child waiting.
+    pub(super) fn prepare(&mut self) {
+        if self.recruit.is_none() && self.holds.is_empty() {
+            self.recruit = Some(tokio::task::spawn_blocking(Recruit::start));
+        }
     }
 
     /// Takes a lock in. With the first one a guardian is posted: a run without one is a run all the
     /// same, and says so.
-    pub(super) fn add(&mut self, hold: Hold, need: &Need, setting: Option<&Setting>, token: &Token) {
+    pub(super) async fn add(&mut self, hold: Hold, need: &Need, setting: Option<&Setting>, token: &Token) {
         self.hold_the_line();
         let charge =
             Charge { lock: need.name.to_string(), store: need.spec.clone(), tenure: hold.tenure.clone() };
         match (&mut self.guardian, setting) {
             (Some(guardian), _) => guardian.charge(charge),
             (None, Some(setting)) if self.holds.is_empty() => {
-                match Guardian::post(setting.clone(), charge, token) {
+                match Guardian::post(setting.clone(), charge, token, self.recruited().await) {
                     Ok(guardian) => self.guardian = Some(guardian),
                     Err(error) => {
                         let text = format!(
@@ -106,6 +118,11 @@ impl<'a> Keyring<'a> {
             (None, _) => {}
         }
         self.holds.push(hold);
+    }
+
+    /// The process that is to be a guardian. One that could not be started is tried for once more.
+    async fn recruited(&mut self) -> Option<Recruit> {
+        self.recruit.take()?.await.ok()?.ok()
     }
 
     /// From here on nobody stops us as a job is stopped at a terminal.
@@ -160,7 +177,10 @@ impl<'a> Keyring<'a> {
 
     /// Everything is over. What nobody here can release any more is the guardian's, which takes
     /// over when it is left without a word.
-    pub(super) fn close(&mut self) {
+    pub(super) async fn close(&mut self) {
+        if let Some(recruit) = self.recruited().await {
+            recruit.dismiss();
+        }
         let Some(guardian) = self.guardian.take() else { return };
         if self.holds.iter().all(|hold| hold.lock.is_some()) {
             guardian.dismiss();

@@ -152,7 +152,7 @@ pub async fn run(
             // All or nothing.
             let (ending, waited) = (Ending::NOTHING_RAN, clock.mono().since(plan.started));
             let released = keys.release(&ending).await;
-            keys.close();
+            keys.close().await;
             let (locks, began) = (served(plan, &[], &keys), clock.now().wall);
             let report = Report { locks, arrivals: Some(arrivals), ..Report::failed(error, waited) };
             let (identity, result) = (&plan.candidate.identity, report.outcome().as_str());
@@ -214,7 +214,7 @@ pub async fn run(
         reporter,
     };
     write_down(&chronicle, &scene.keys, &released).await;
-    scene.keys.close();
+    scene.keys.close().await;
     let held = scene.keys.any().then(|| clock.mono().since(acquired_at));
     let locks = served(plan, &footings, &scene.keys);
     Report { result, locks, waited, held, pumps, arrivals: Some(scene.arrivals) }

@@ -36,6 +36,7 @@ mod rescue;
 mod run;
 mod runners;
 mod signals;
+mod start;
 mod state;
 mod state_lock;
 mod store_contract;

@@ -228,7 +228,10 @@ fn the_machine_dies(run: &mut Child) {
 
 /// The guardian is the child that is no Terraform.
 fn guardian_of(supervisor: u32) -> u32 {
-    let children = fs::read_to_string(format!("/proc/{supervisor}/task/{supervisor}/children")).unwrap();
+    let threads = fs::read_dir(format!("/proc/{supervisor}/task")).unwrap().flatten();
+    // A thread that has ended gives its children to another.
+    let children: String =
+        threads.flat_map(|thread| fs::read_to_string(thread.path().join("children"))).collect();
     children
         .split_whitespace()
         .map(|pid| pid.parse().unwrap())

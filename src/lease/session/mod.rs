@@ -391,9 +391,15 @@ impl Session {
             self.changed_meanwhile = true;
             return;
         }
-        if !self.pausing && !matches!(self.intent, Intent::Over | Intent::Leave(_)) {
+        if self.pausing || matches!(self.intent, Intent::Over | Intent::Leave(_)) {
+            return;
+        }
+        let lag = if matches!(self.intent, Intent::Seek) { self.echo() } else { Duration::ZERO };
+        if lag.is_zero() {
             self.timer = None;
             self.send_read(now);
+        } else if self.timer.is_none_or(|(due, _)| now.mono + lag < due) {
+            self.timer = Some((now.mono + lag, Next::Read));
         }
     }
 

@@ -15,6 +15,11 @@ const POLL: Duration = Duration::from_millis(300);
 const POLL_YOUNG: Duration = Duration::from_millis(60);
 /// The rarest that a waiter looks.
 const POLL_MOST: Duration = Duration::from_secs(3);
+/// How much later than the one before it a waiter looks when the store tells of a change, and the latest
+/// that anyone does. All are told at once, and a change is the head's turn: a hundred that look
+/// in the same moment keep the machine from the only one that may go on.
+const ECHO: Duration = Duration::from_millis(5);
+const ECHO_MOST: Duration = Duration::from_millis(500);
 /// How often somebody looks who observes without queueing.
 const POLL_ASIDE: Duration = Duration::from_secs(1);
 
@@ -265,6 +270,18 @@ impl Session {
         let place = u32::try_from(position).unwrap_or(u32::MAX);
         let young = now.mono.since(since) / 20;
         young.clamp(POLL_YOUNG, POLL).saturating_mul(place).min(POLL_MOST)
+    }
+
+    /// How long a change that the store tells of may wait: not at all where it may be our turn, at the
+    /// head or among shared waiters only.
+    pub(super) fn echo(&self) -> Duration {
+        let Some((position, _)) = self.seek.placed else { return Duration::ZERO };
+        let ahead = self.seek.told.as_ref().map_or(&[][..], |told| &told.ahead);
+        if self.params.candidate.mode == Mode::Shared && ahead.iter().all(|mode| *mode == Mode::Shared) {
+            return Duration::ZERO;
+        }
+        let before = u32::try_from(position.saturating_sub(1)).unwrap_or(u32::MAX);
+        ECHO.saturating_mul(before).min(ECHO_MOST)
     }
 
     fn look_again(&mut self, record: &Record, poll: Duration, now: Now) {

@@ -157,6 +157,12 @@ impl Driver {
         self.poll();
     }
 
+    /// The store tells of a change.
+    pub(super) fn changed(&mut self) {
+        self.session.changed(self.now());
+        self.poll();
+    }
+
     /// Fires the timer if it is due.
     pub(super) fn tick(&mut self) {
         let now = self.now();

@@ -4,12 +4,50 @@ use std::time::Duration;
 
 use super::super::record::{MAX_WAITERS, Mode, Outcome, Phase, Record};
 use super::super::session::{Answer, Finish, Notice, Request, Wait};
-use super::super::transition::{Ending, confirm, evict, release, renew};
+use super::super::transition::{Candidate, Ending, confirm, evict, release, renew};
 use super::driver::{Driver, ME, params};
 use super::{LEASE, candidate, exclusive, holders, queue, record_of, wall};
 
 const GOOD: Ending = Ending::new(Outcome::Released, Some(0));
 const PATIENCE: f64 = 1.1 * LEASE as f64;
+
+/// When `me`, waiting behind `others`, has looked again after the store told of a change, in milliseconds.
+fn echo(me: Candidate, others: &[Candidate]) -> u64 {
+    let mut me = Driver::of(params(me, Wait::Forever), Some(record_of(others)));
+    while !me.is_idle() {
+        me.serve();
+    }
+    let (told, before) = (me.now().mono, me.session.deadline());
+    me.changed();
+    if !me.is_idle() {
+        return 0;
+    }
+    let due = me.session.deadline().unwrap();
+    me.changed();
+    assert_eq!(me.session.deadline(), Some(due), "the next change puts the look off");
+    assert!(Some(due) <= before, "a change puts the look off");
+    u64::try_from(due.since(told).as_millis()).unwrap()
+}
+
+/// A hundred that look at once keep the machine from the one whose turn it is.
+#[test]
+fn a_change_wakes_the_head_at_once_and_those_behind_it_one_after_the_other() {
+    let line = |length: usize| (0..length).map(|n| exclusive(&format!("w{n}"))).collect::<Vec<_>>();
+    assert_eq!(echo(exclusive(ME), &line(1)), 0);
+    assert_eq!(echo(exclusive(ME), &line(2)), 5);
+    assert_eq!(echo(exclusive(ME), &line(3)), 10);
+    assert_eq!(echo(exclusive(ME), &line(128)), 500);
+}
+
+/// They are granted together with the head.
+#[test]
+fn a_change_wakes_those_at_once_who_share() {
+    let readers = [exclusive("w"), candidate("r1", Mode::Shared), candidate("r2", Mode::Shared)];
+    assert_eq!(echo(candidate(ME, Mode::Shared), &readers), 0);
+    assert_eq!(echo(exclusive(ME), &readers), 10);
+    let behind_a_writer = [exclusive("w"), candidate("r1", Mode::Shared), exclusive("w2")];
+    assert_eq!(echo(candidate(ME, Mode::Shared), &behind_a_writer), 10);
+}
 
 /// A record whose holders' last sign of life is this many seconds old.
 fn aged(mut record: Record, seconds: i64) -> Record {

@@ -63,7 +63,8 @@ impl Files {
         Ok(Some(lock))
     }
 
-    /// Replaces the record, so that it survives a loss of power from here on.
+    /// Replaces the record. It survives a loss of power from [`Files::sync`] on, which needs no lock any
+    /// more: whoever writes next syncs what was renamed before along with its own.
     ///
     /// The temporary file has one fixed name, since only the holder of the lock writes it: what a
     /// killed writer left behind is removed by the next.
@@ -76,17 +77,16 @@ impl Files {
             absent_is_fine(fs::remove_file(&self.temp))?;
             return Err(error);
         }
-        fs::rename(&self.temp, &self.record)?;
-        self.sync_folder()
+        fs::rename(&self.temp, &self.record)
     }
 
-    /// Removes the record for good.
+    /// Removes the record, for good from [`Files::sync`] on.
     pub(super) fn remove(&self, _: &WriteLock) -> io::Result<()> {
-        absent_is_fine(fs::remove_file(&self.record))?;
-        self.sync_folder()
+        absent_is_fine(fs::remove_file(&self.record))
     }
 
-    fn sync_folder(&self) -> io::Result<()> {
+    /// Makes what was replaced or removed last.
+    pub(super) fn sync(&self) -> io::Result<()> {
         File::open(&self.folder)?.sync_all()
     }
 }
@@ -110,8 +110,9 @@ pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    regular(&file)?;
-    let mut bytes = Vec::new();
+    let found = regular(&file)?;
+    // One byte more, so that the end is seen without another read.
+    let mut bytes = Vec::with_capacity(usize::try_from(found.len().min(LARGEST)).unwrap_or(0) + 1);
     file.take(LARGEST).read_to_end(&mut bytes)?;
     Ok(Some(bytes))
 }

@@ -31,8 +31,14 @@ use crate::store::{Cursor, Listed, Listing, Page, Store, StoreError, StoreResult
 const OPERATOR_TIMEOUT: Duration = Duration::from_secs(10);
 /// Files that are read for one page of a listing.
 const PAGE: usize = 1000;
-/// The longest wait before the write lock is tried again. A write holds it for milliseconds.
+/// The longest wait before the write lock is tried again, once it was not free for [`BUSY`].
 const LONGEST_WAIT_MS: u64 = 8;
+/// A write holds the lock for about a millisecond, and whoever wants it often waits for just that one:
+/// a waiter sees what was written before its writer is done. For so long the lock is tried again
+/// and again, on a thread that may block.
+const BUSY: Duration = Duration::from_millis(4);
+/// The pause between two such tries.
+const AGAIN: Duration = Duration::from_micros(100);
 
 /// A folder with one JSON file for each lock.
 ///
@@ -75,12 +81,13 @@ impl LocalStore {
         }
     }
 
-    /// Runs `work` under the write lock of `name`, waiting for the lock without blocking a thread.
+    /// Runs `work` under the write lock of `name`, waiting for the lock without blocking a thread for
+    /// longer than [`BUSY`]. The lock ends when `work` drops it.
     async fn exclusively<T: Send + 'static>(
         &self,
         name: &LockName,
         timeout: Duration,
-        work: impl Fn(&Shared, &Files, &WriteLock) -> StoreResult<T> + Send + Sync + 'static,
+        work: impl Fn(&Shared, &Files, WriteLock) -> StoreResult<T> + Send + Sync + 'static,
     ) -> StoreResult<T> {
         let end = SystemClock.mono() + timeout;
         let mut random = fastrand::Rng::with_seed(seed());
@@ -90,8 +97,8 @@ impl LocalStore {
             let (files, work) = (files.clone(), Arc::clone(&work));
             let left = end.since(SystemClock.mono());
             let done = self
-                .blocking(left, move |shared| match shared.try_lock(&files)? {
-                    Some(lock) => work(shared, &files, &lock).map(Some),
+                .blocking(left, move |shared| match shared.lock_soon(&files, left.min(BUSY))? {
+                    Some(lock) => work(shared, &files, lock).map(Some),
                     None => Ok(None),
                 })
                 .await?;
@@ -138,6 +145,20 @@ impl Shared {
             other => other,
         };
         lock.map_err(|error| self.folder.failure("be written to", &error))
+    }
+
+    fn lock_soon(&self, files: &Files, patience: Duration) -> StoreResult<Option<WriteLock>> {
+        let end = SystemClock.mono() + patience;
+        loop {
+            match self.try_lock(files)? {
+                None if SystemClock.mono() < end => std::thread::sleep(AGAIN),
+                tried => return Ok(tried),
+            }
+        }
+    }
+
+    fn sync(&self, files: &Files) -> StoreResult<()> {
+        files.sync().map_err(|error| self.folder.failure("be written to", &error))
     }
 
     fn read(&self, files: &Files, name: &LockName) -> StoreResult<Option<Record>> {
@@ -212,7 +233,10 @@ impl Store for LocalStore {
             if current.as_ref().map(|record| &record.stamp) != expected.as_ref() {
                 return Ok(Swap::Conflict(current));
             }
-            files.replace(lock, &bytes).map_err(|error| shared.folder.failure("be written to", &error))?;
+            files.replace(&lock, &bytes).map_err(|error| shared.folder.failure("be written to", &error))?;
+            // Whoever was woken by this may write while we wait for the disk.
+            drop(lock);
+            shared.sync(files)?;
             Ok(Swap::Written)
         })
         .await
@@ -233,7 +257,9 @@ impl Store for LocalStore {
                 // Another record stands there by now, and stays.
                 return Ok(());
             }
-            files.remove(lock).map_err(|error| shared.folder.failure("be written to", &error))
+            files.remove(&lock).map_err(|error| shared.folder.failure("be written to", &error))?;
+            drop(lock);
+            shared.sync(files)
         })
         .await
     }

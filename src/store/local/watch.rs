@@ -1,4 +1,4 @@
-//! Word from the file system that a record has changed.
+//! Word from the file system that a record has changed, where there is no inotify.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::locks::{Locks, over_both_stores};
 use crate::support::project::Project;
-use crate::support::run::Finished;
+use crate::support::run::{Finished, Run};
 
 over_both_stores![a_run_tells_its_course_in_order];
 
@@ -146,4 +146,19 @@ fn a_waiter_is_named_to_programs() {
     let acquired = lines.iter().find(|line| line["type"] == "lock_acquired").unwrap();
     assert_eq!(waiting["session"], acquired["session"]);
     assert_ne!(waiting["session"], waiting["holder"]["session"]);
+}
+
+/// A reader and a writer of a pipe that holds 64 KiB wait for each other more than they work.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_pipe_holds_more_from_then_on() {
+    let project = Project::empty();
+    for (format, changed) in [("json", true), ("text", false)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let size = || rustix::pipe::fcntl_getpipe_size(&reader).unwrap();
+        let before = size();
+        let args = ["exec", "--lock", "prod", "--store", "local", "--log-format", format, "--", "true"];
+        Run::new(&project).args(args).stdout(writer).output().exits(0);
+        assert_eq!(size() > before, changed, "{format}: {} from {before}", size());
+    }
 }

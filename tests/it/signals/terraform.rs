@@ -58,13 +58,13 @@ fn sigint_and_then_sigterm_stop_terraform_once() {
         r#"
 resource "terraform_data" "slow" {
   provisioner "local-exec" {
-    command = "echo $$ > ready; until [ -e let-go ]; do sleep 0.05; done"
+    command = "until [ -e deaf ]; do sleep 0.05; done; echo $$ > ready; until [ -e let-go ]; do sleep 0.05; done"
   }
 }
 resource "terraform_data" "stubborn" {
   provisioner "local-exec" {
     interpreter = ["bash", "-c"]
-    command     = "trap '' INT TERM; until [ -e let-go ]; do sleep 0.05; done"
+    command     = "trap '' INT TERM; touch deaf; until [ -e let-go ]; do sleep 0.05; done"
   }
 }
 "#,
