@@ -36,7 +36,7 @@ pub(super) fn judge(scene: &Scene, stage: &Stage, began: SystemTime, seen: &[See
     let dead_waiters = seen
         .iter()
         .filter(|one| !started(&one.contender.name))
-        .filter(|one| one.contender.was_hit_by(&VANISH) || one.said("our place is passed over"))
+        .filter(|one| one.contender.was_hit_by(&VANISH) || one.said("its place is passed over"))
         .count();
     for one in seen {
         if one.gone.is_none() {

@@ -43,10 +43,16 @@ pub(super) enum Mutant {
     ReleasesNothing,
     /// A heartbeat shows the beat before.
     BeatStays,
+    /// Whoever writes gives a sign of life for the others too.
+    BeatsForOthers,
+    /// A release serves the second in the queue.
+    ServesSecond,
+    /// Runs are counted twice.
+    CountsTwice,
 }
 
 /// What is broken, and a word of what the judge says of it.
-const CAUGHT: [(Mutant, &str); 12] = [
+const CAUGHT: [(Mutant, &str); 15] = [
     (Mutant::ShortPatience, "which gave a sign of life just before"),
     (Mutant::EndlessPatience, "starved"),
     (Mutant::LateKill, "overlap"),
@@ -59,6 +65,9 @@ const CAUGHT: [(Mutant, &str); 12] = [
     (Mutant::ReleasesAll, "which gave a sign of life just before"),
     (Mutant::ReleasesNothing, "says that it is out, and the record shows it"),
     (Mutant::BeatStays, "its beat did not rise"),
+    (Mutant::BeatsForOthers, "changed the entry of"),
+    (Mutant::ServesSecond, "out of order"),
+    (Mutant::CountsTwice, "the run counter went"),
 ];
 
 #[test]
@@ -161,6 +170,20 @@ impl Mutant {
                     .holders
                     .retain(|holder| holder.session == name || before.holder(&holder.session).is_none());
             }
+            Self::BeatsForOthers => {
+                let others =
+                    after.holders.iter_mut().filter(|holder| before.holder(&holder.session).is_some());
+                others.filter(|holder| holder.session != name).for_each(|holder| holder.beat += 1);
+            }
+            Self::ServesSecond if releases && before.queue.len() > 1 => {
+                let (granted, second) = (after.holders.first_mut(), before.queue.get(1));
+                if let (Some(granted), Some(second), Some(head)) = (granted, second, before.queue.first()) {
+                    granted.session.clone_from(&second.session);
+                    after.queue.retain(|waiter| waiter.session != second.session);
+                    after.queue.insert(0, head.clone());
+                }
+            }
+            Self::CountsTwice if after.runs > before.runs => after.runs += 1,
             Self::ReleasesNothing if releases => return None,
             Self::BeatStays => {
                 let beat = own.map(|own| own.beat);
