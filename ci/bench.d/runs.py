@@ -17,6 +17,11 @@ REGION = "us-east-1"
 # How long a process that was interrupted may take to end, in seconds.
 STOPPING = 15
 
+# The background jobs of a shell ignore the interrupt, and so would all that we start. What is caught is not
+# inherited.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, lambda *_: None)
+
 
 class RunFailed(Exception):
     """A run that should have succeeded did not: there is nothing to measure."""
