@@ -79,7 +79,7 @@ def measure(programs: Programs, options: argparse.Namespace) -> Findings:
     parts, goals = [], []
     absences: dict[str, str] = {}
     for count in options.queue:
-        outcomes = []
+        outcomes, failures = [], []
         with tempfile.TemporaryDirectory(prefix="tfguard-bench-") as name:
             scratch = Path(name)
             contest = Contest(scratch, child(scratch, options.work), count)
@@ -89,7 +89,14 @@ def measure(programs: Programs, options: argparse.Namespace) -> Findings:
                     continue
                 progress(f"handoff among {count}: {side.name}")
                 with side.opened() as locker:
-                    turns = contend(side.name, locker, contest, options)
+                    try:
+                        turns = contend(side.name, locker, contest, options)
+                    except RunFailed as failed:
+                        if not locker.may_fail:
+                            raise
+                        progress(str(failed))
+                        failures.append(side.name)
+                        turns = so_far(contest)
                 outcomes.append(judged(side.name, turns, count))
         head = ["", "done", "total s", "× ideal", "handoff: median ms", "min", "max", "order kept"]
         title = f"{count} contenders, {options.work:g} s of work each:"
@@ -97,7 +104,10 @@ def measure(programs: Programs, options: argparse.Namespace) -> Findings:
         goals += handoff_goals(outcomes)
         if count == max(options.queue):
             goals += ideal_goals(outcomes)
-        if stopped := [outcome.name for outcome in outcomes if not outcome.complete]:
+        if failures:
+            parts.append(f"Ended when a contender failed to get the lock: {', '.join(failures)}.")
+        unfinished = [outcome.name for outcome in outcomes if not outcome.complete]
+        if stopped := [name for name in unfinished if name not in failures]:
             parts.append(
                 f"Stopped {options.cap:g} s after the works could have been done: {', '.join(stopped)}."
             )
@@ -115,7 +125,7 @@ def child(scratch: Path, work: float) -> list[str]:
 
 def contend(name: str, locker: Locker, contest: Contest, options: argparse.Namespace) -> list[Turn]:
     """The first holds the lock until all have come, so that every handoff has a queue behind it."""
-    journal, gate = contest.scratch / "journal", contest.scratch / "gate"
+    journal, gate = journal_of(contest), contest.scratch / "gate"
     reached = gate.with_name("gate.reached")
     for file in (journal, gate, reached):
         file.unlink(missing_ok=True)
@@ -129,11 +139,21 @@ def contend(name: str, locker: Locker, contest: Contest, options: argparse.Names
         while not journal.exists() or journal.read_text().count("end") < contest.count:
             fail_with_the_first_that_failed(name, together.runs)
             if time.monotonic() > until:
-                return read_turns(journal) if journal.exists() else []
+                return so_far(contest)
             time.sleep(0.1)
         for run in together.runs:
             run.finish(ENDING)
     return read_turns(journal)
+
+
+def journal_of(contest: Contest) -> Path:
+    return contest.scratch / "journal"
+
+
+def so_far(contest: Contest) -> list[Turn]:
+    """The works that were done when it ended early."""
+    journal = journal_of(contest)
+    return read_turns(journal) if journal.exists() else []
 
 
 def has_come(locker: Locker, worker: int, run: Run, reached: Path) -> bool:

@@ -46,6 +46,8 @@ class Locker:
     start: Callable[[int], Run]
     arrived: Callable[[int], bool] | None = None
     """Whether a contender has its place in the queue; `None`: there is none to be seen."""
+    may_fail: bool = False
+    """With many at once contenders give up, and how far it came is what there is to tell."""
 
 
 @dataclass(frozen=True)
@@ -108,4 +110,4 @@ def terraform(programs: Programs, contest: Contest) -> Iterator[Locker]:
     are the same for every backend, so a local state will do, which the directories share."""
     place = Workplace(programs, contest.scratch / "terraform", contest.count, shlex.join(contest.child))
     command = bare_apply(programs, LOCK_TIMEOUT)
-    yield Locker(lambda worker: place.start(worker, command))
+    yield Locker(lambda worker: place.start(worker, command), may_fail=True)
