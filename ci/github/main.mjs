@@ -111,7 +111,11 @@ async function main() {
       run.settled();
     }
   } catch (error) {
-    if (error.code !== 'EPIPE') throw error;
+    if (error.code !== 'EPIPE') {
+      // The runner is to see what it was, and whatever comes after it.
+      await verbatim.close().catch(() => {});
+      throw error;
+    }
     passOn('SIGHUP');
     return codeOf('SIGHUP');
   }

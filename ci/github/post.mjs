@@ -16,7 +16,14 @@ async function post() {
     // In a container the runner's signals do not reach `main`. tfguard counts them once.
     if (!run.course.interrupted) run.signal('SIGINT');
   }
-  const clean = await settle(run, new Verbatim(run.commands));
+  const verbatim = new Verbatim(run.commands);
+  let clean;
+  try {
+    clean = await settle(run, verbatim);
+  } finally {
+    // What comes next is for the runner, whatever it is.
+    await verbatim.close();
+  }
   await run.annotate();
   await handIn(run);
   run.settled();

@@ -1,7 +1,7 @@
 // The run's page in the step's summary. tfguard writes it at its end, into the run's folder; whichever of the two steps
 // sees that end hands it in. Of a tfguard that was killed there is none: then this says what became of the run.
 
-import { appendFileSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { appendFileSync, statSync } from 'node:fs';
 import { Run } from './run.mjs';
 import { fail, say } from './workflow.mjs';
 
@@ -50,14 +50,8 @@ export function obituary(run) {
 
 /** Hands the page in, once. */
 export async function handIn(run, env = process.env) {
-  const own = Run.page(run.folder);
-  let page = '';
-  try {
-    page = readFileSync(own, 'utf8');
-    rmSync(own);
-  } catch {
-    // It had no time for it, or no room.
-  }
+  // Without one it had no time for it, or no room.
+  let page = run.take(Run.page(run.folder));
   const died = run.course.started && !run.course.summary;
   if (died) await fail('tfguard itself was killed; the page of the run says who ended it, and what became of its locks');
   if (!page && died && env.TFGUARD_CI !== 'none') page = obituary(run);

@@ -141,10 +141,25 @@ export class Run {
     this.#keep('run.json', JSON.stringify(facts));
   }
 
+  /** In a container `main` may live on beside `post`: each has a file of its own before there is a whole one. */
   #keep(name, text) {
     const file = path.join(this.folder, name);
-    writeFileSync(`${file}.new`, text, { mode: 0o600 });
-    renameSync(`${file}.new`, file);
+    const own = `${file}.${process.pid}`;
+    writeFileSync(own, text, { mode: 0o600 });
+    renameSync(own, file);
+  }
+
+  /** What a file of the run's folder holds, for the one that asks first; '' for everybody else. */
+  take(file) {
+    const own = `${file}.${process.pid}`;
+    try {
+      renameSync(file, own);
+    } catch {
+      return '';
+    }
+    const text = readFileSync(own, 'utf8');
+    rmSync(own);
+    return text;
   }
 
   /** Prints the annotations, once. For when nothing is printed verbatim any more. */
@@ -152,15 +167,8 @@ export class Run {
     // Of a tfguard that was killed.
     if (this.grouped) await print('::endgroup::\n');
     this.grouped = false;
-    let text;
-    try {
-      text = readFileSync(Run.commands(this.folder), 'utf8');
-    } catch {
-      return;
-    }
-    rmSync(Run.commands(this.folder), { force: true });
     // A program of the run's could write there too: no other command than these.
-    const lines = text.split('\n').filter((line) => /^::(?:error|warning) /.test(line));
+    const lines = this.take(Run.commands(this.folder)).split('\n').filter((line) => /^::(?:error|warning) /.test(line));
     if (lines.length > 0) await print(`${lines.join('\n')}\n`);
   }
 

@@ -7,4 +7,4 @@ mod parent;
 mod post;
 pub(crate) mod process;
 pub(crate) mod stage;
-mod state;
+pub(crate) mod state;

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use crate::support::http::{Reply, Request, Server, answer};
 
+/// Between two looks whether a write may go on.
+const LOOK: Duration = Duration::from_millis(5);
+
 /// The server. Stopped on drop.
 pub(crate) struct StateServer {
     server: Server,
@@ -18,6 +21,8 @@ struct State {
     lock: Option<String>,
     /// How long a write takes.
     slow: Duration,
+    /// Writes wait.
+    held: bool,
 }
 
 impl StateServer {
@@ -28,6 +33,9 @@ impl StateServer {
             if request.method() == "POST" {
                 let pause = served.lock().unwrap().slow;
                 std::thread::sleep(pause);
+                while served.lock().unwrap().held {
+                    std::thread::sleep(LOOK);
+                }
             }
             served.lock().unwrap().answer(&request)
         };
@@ -37,6 +45,16 @@ impl StateServer {
     /// From now on every write of the state takes this long, and with it Terraform's end.
     pub(crate) fn slow_down(&self, pause: Duration) {
         self.state.lock().unwrap().slow = pause;
+    }
+
+    /// From now on no write of the state is answered, and Terraform does not end.
+    pub(crate) fn hold(&self) {
+        self.state.lock().unwrap().held = true;
+    }
+
+    /// Writes go on.
+    pub(crate) fn let_go(&self) {
+        self.state.lock().unwrap().held = false;
     }
 
     pub(crate) fn endpoint(&self) -> String {

@@ -19,7 +19,7 @@ pub(crate) const BOUND: Duration = Duration::from_secs(30);
 const MARK: &str = "SIGNALS_TEST_STAGE";
 
 /// A resource that is created for a minute, and says when its creation has begun.
-const SLOW: &str = r#"
+pub(super) const SLOW: &str = r#"
 resource "terraform_data" "slow" {
   provisioner "local-exec" {
     command = "echo $$ > ready; exec sleep 60"

@@ -2,24 +2,30 @@
 
 use std::os::unix::process::CommandExt;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Signal, kill_process_group};
 
 use super::processes;
-use super::stage::{Finished, Stage};
+use super::stage::{Finished, SLOW, Stage};
+use crate::guardian::state::StateServer;
 
-/// Terraform stopped gracefully, once, and nothing is left of anything.
-fn assert_stopped_once(stage: &Stage, finished: &Finished) {
+/// Terraform stopped gracefully, once, and nothing is left of anything. `state`: what it has written.
+fn assert_stopped(stage: &Stage, finished: &Finished, state: &str) {
     let all = format!("{}{}", finished.out, finished.err);
     assert_eq!(finished.code, Some(1), "{all}");
     assert_eq!(all.matches("Interrupt received.").count(), 1, "{all}");
     assert!(!all.contains("Two interrupts received"), "{all}");
     assert!(finished.out.contains("Stopping operation..."), "{all}");
     stage.assert_clean();
-    stage.assert_state_is_sound();
-    let state = std::fs::read_to_string(stage.path("terraform.tfstate")).unwrap();
     assert!(state.contains("tainted"), "what was begun is in the state: {state}");
     let summary = stage.log().wait("run_summary", 1);
     assert_eq!((summary["outcome"].as_str(), summary["exit_code"].as_u64()), (Some("cancelled"), Some(1)));
+}
+
+/// The same with the state in a file.
+fn assert_stopped_once(stage: &Stage, finished: &Finished) {
+    let state = std::fs::read_to_string(stage.path("terraform.tfstate")).unwrap_or_default();
+    assert_stopped(stage, finished, &state);
+    stage.assert_state_is_sound();
 }
 
 fn stops_once_at(signal: Signal, name: &str) {
@@ -50,21 +56,22 @@ fn sigquit_stops_terraform_once() {
     stops_once_at(Signal::QUIT, "SIGQUIT");
 }
 
-/// GitHub's runner sends SIGINT, and 7.5 s later SIGTERM. Terraform kills its resource and ends within
-/// milliseconds, so it is stopped until both have come: whatever was sent to it is waiting then.
+/// GitHub's runner sends SIGINT, and 7.5 s later SIGTERM. Terraform kills its resource at once; what keeps
+/// it until both have come is the writing of its state.
 #[test]
 fn sigint_and_then_sigterm_stop_terraform_once() {
-    let stage = Stage::new();
+    let server = StateServer::start();
+    let backend =
+        format!("terraform {{\n  backend \"http\" {{\n    address = \"{}\"\n  }}\n}}\n", server.endpoint());
+    let stage = Stage::with(&(backend + SLOW));
     let run = stage.applying();
-    let started = stage.log().all("child_started").pop().unwrap();
-    let terraform = Pid::from_raw(i32::try_from(started["pid"].as_i64().unwrap()).unwrap()).unwrap();
-    processes::send(terraform, Signal::STOP);
+    server.hold();
     run.send(Signal::INT);
     stage.log().wait("signal", 1);
     run.send(Signal::TERM);
     stage.log().wait("signal", 2);
-    processes::send(terraform, Signal::CONT);
-    assert_stopped_once(&stage, &run.finish());
+    server.let_go();
+    assert_stopped(&stage, &run.finish(), &String::from_utf8(server.body()).unwrap());
     assert_eq!(stage.log().signals(), ["SIGINT passed", "SIGTERM swallowed"]);
 }
 
