@@ -1,6 +1,10 @@
 //! The one home of `unsafe`: signal dispositions and masks, what a child does between `fork` and
-//! `exec`, and ids that may be 0. Neither the standard library nor `rustix` offers these.
-#![allow(unsafe_code, reason = "signal dispositions, pre_exec and ids of 0 have no safe interface")]
+//! `exec`, ids that may be 0, and waiting for a descriptor. Neither the standard library nor `rustix`
+//! offers these.
+#![allow(
+    unsafe_code,
+    reason = "signal dispositions, pre_exec, ids of 0 and the runtime's poll have no safe interface"
+)]
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -220,4 +224,14 @@ pub(crate) fn detach(command: &mut Command) {
     // SAFETY: the closure calls only async-signal-safe functions (sigaction, setsid,
     // pthread_sigmask), allocates nothing and takes no lock.
     unsafe { command.pre_exec(in_child) };
+}
+
+/// Waits until `fd` can be read from, and closes it.
+#[cfg(target_os = "linux")]
+pub(crate) async fn readable(fd: std::os::fd::OwnedFd) -> io::Result<()> {
+    use tokio::io::Interest;
+    use tokio::io::unix::AsyncFd;
+    // SAFETY: it is ours, so it is open and stays the same until it is dropped, with what it was registered in.
+    let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.map_err(io::Error::from)?;
+    fd.readable().await.map(drop)
 }
