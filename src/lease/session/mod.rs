@@ -398,8 +398,9 @@ impl Session {
         if lag.is_zero() {
             self.timer = None;
             self.send_read(now);
-        } else if self.timer.is_none_or(|(due, _)| now.mono + lag < due) {
-            self.timer = Some((now.mono + lag, Next::Read));
+        } else {
+            let at = now.mono + lag;
+            self.set_timer(self.timer.map_or(at, |(due, _)| due.min(at)), Next::Read);
         }
     }
 

@@ -3,7 +3,9 @@
 #![allow(clippy::panic, reason = "a test that goes wrong says so")]
 
 mod driver;
+mod leaving;
 mod observer;
+mod pace;
 mod record;
 mod seeking;
 mod session;
