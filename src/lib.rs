@@ -34,6 +34,7 @@ pub mod state_lock;
 pub mod status;
 pub mod store;
 pub mod supervisor;
+mod system;
 #[cfg(feature = "otel")]
 pub mod telemetry;
 pub mod terraform;

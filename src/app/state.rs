@@ -12,7 +12,7 @@ use crate::escape;
 use crate::history::Row;
 use crate::lease::PastRun;
 use crate::report::event::{Event, Level};
-use crate::report::{Reporter, SharedWriter};
+use crate::report::{Look, Reporter, SharedWriter};
 use crate::rescue;
 use crate::supervisor::run::{Restore, Step};
 use crate::terraform::Directory;
@@ -41,7 +41,8 @@ pub(super) async fn versions(
         Err(error) => unknown(&error, reporter),
     };
     let view = View { state: &state, versions: &versions, runs: &runs };
-    let shown = if json { render::json(view) } else { render::text(view).into_bytes() };
+    let look = Look::of_stdout(config.log.colour.on_stdout());
+    let shown = if json { render::json(view) } else { render::text(view, look).into_bytes() };
     let _ = SharedWriter::stdout().write(&shown);
     if versions.is_empty() && !json {
         reporter.emit(Event::say(Level::Info, format!("there is no version of the state {state} yet")));

@@ -8,7 +8,7 @@ use signal_hook::consts::{SIGCONT, SIGTSTP};
 use signal_hook::iterator::{Handle, Signals};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::system;
+use crate::system;
 
 /// What job control does to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

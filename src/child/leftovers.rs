@@ -72,7 +72,7 @@ impl Leftovers {
         }
         let processes = super::proc::all();
         let own = rustix::process::getpid();
-        let own_group = super::system::own_group();
+        let own_group = crate::system::own_group();
         let mut family = vec![own.as_raw_nonzero().get()];
         let mut found = Vec::new();
         let mut next = 0;

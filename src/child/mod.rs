@@ -25,7 +25,6 @@ pub mod running;
 pub mod sentinel;
 pub mod signals;
 pub mod spawn;
-mod system;
 pub mod tally;
 pub mod terminal;
 

@@ -11,7 +11,7 @@ use rustix::process::{Pid, getppid};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::signals::Arrival;
-use super::system;
+use crate::system;
 
 /// The process that started us.
 #[derive(Debug, Clone, Copy)]

@@ -13,7 +13,7 @@ use signal_hook::iterator::{Handle, SignalsInfo};
 use signal_hook::low_level::siginfo::Cause;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::system::{self, Disposition};
+use crate::system::{self, Disposition};
 
 /// Something that the kernel told us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use rustix::process::Pid;
 
 use super::running::Running;
-use super::system;
 use super::terminal::Terminal;
+use crate::system;
 
 /// What to run, and how.
 #[derive(Debug, Clone)]

@@ -18,7 +18,7 @@ use rustix::termios::{
 };
 use tokio::sync::oneshot;
 
-use super::system;
+use crate::system;
 
 /// A special character that is switched off, `_POSIX_VDISABLE`.
 #[cfg(any(target_os = "linux", target_os = "android"))]

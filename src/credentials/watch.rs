@@ -14,6 +14,9 @@ use crate::report::human;
 /// The longest and the shortest pause between two looks at a profile whose keys run out.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(5));
 
+/// The longest wait for a time of the calendar: whoever sets the wall clock does not wake us.
+const RECKON: Duration = Duration::from_secs(60);
+
 /// Something to tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
@@ -103,7 +106,9 @@ impl Watch {
             match self.due(now.wall) {
                 Due::Tell => return self.tell(now.wall),
                 Due::Ask => self.asking = Some(tokio::spawn(Outlook::again(self.outlook.source.clone()))),
-                Due::Wait(until) => clock.sleep_until(now.mono + human::until(until, now.wall)).await,
+                Due::Wait(until) => {
+                    clock.sleep_until(now.mono + human::until(until, now.wall).min(RECKON)).await;
+                }
                 Due::Nothing => std::future::pending().await,
             }
         }

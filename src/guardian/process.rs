@@ -15,7 +15,7 @@ use super::vigil::Vigil;
 use super::ward::Ward;
 use super::wire::{Begin, Charge, Message, Received, Receiver};
 use crate::child::{Pid, Pumps};
-use crate::clock::{SLICE, SystemClock};
+use crate::clock::{Alarm, SLICE, SystemClock};
 use crate::lease::{Deadlines, Instant};
 use crate::report::Reporter;
 use crate::report::event::{Event, Level};
@@ -67,10 +67,11 @@ pub fn main() -> u8 {
 
 fn listen(mut receiver: Receiver) -> io::Result<End> {
     let clock = SystemClock;
+    let alarm = Alarm::new();
     let mut post: Option<Box<Post>> = None;
     loop {
-        let wait = post.as_ref().map_or(SLICE, |post| post.next_look(clock.mono()));
-        if is_readable(&receiver, wait)? {
+        let rest = post.as_ref().and_then(|post| post.rest(clock.mono()));
+        if is_readable(&receiver, rest, alarm.as_ref())? {
             let received = receiver.receive()?;
             while let Some(message) = receiver.next()? {
                 match message {
@@ -97,11 +98,23 @@ fn listen(mut receiver: Receiver) -> io::Result<End> {
     }
 }
 
-fn is_readable(receiver: &Receiver, wait: Duration) -> io::Result<bool> {
-    let timeout = Timespec::try_from(wait).map_err(io::Error::other)?;
-    let mut fds = [PollFd::from_borrowed_fd(receiver.as_fd(), PollFlags::IN)];
-    match poll(&mut fds, Some(&timeout)) {
-        Ok(count) => Ok(count > 0),
+/// Waits for a word, and for no longer than `rest`; or for a shorter time, where no alarm counts during suspend.
+fn is_readable(receiver: &Receiver, rest: Option<Duration>, alarm: Option<&Alarm>) -> io::Result<bool> {
+    let mut fds = vec![PollFd::from_borrowed_fd(receiver.as_fd(), PollFlags::IN)];
+    let timeout = match rest {
+        None => None,
+        Some(rest) if rest <= SLICE => Some(rest),
+        Some(rest) => match alarm.filter(|alarm| alarm.set(SystemClock.mono() + rest)) {
+            Some(alarm) => {
+                fds.push(PollFd::from_borrowed_fd(alarm.as_fd(), PollFlags::IN));
+                None
+            }
+            None => Some(SLICE),
+        },
+    };
+    let timeout = timeout.map(Timespec::try_from).transpose().map_err(io::Error::other)?;
+    match poll(&mut fds, timeout.as_ref()) {
+        Ok(_) => Ok(!fds[0].revents().is_empty()),
         Err(rustix::io::Errno::INTR) => Ok(false),
         Err(error) => Err(error.into()),
     }
@@ -169,13 +182,10 @@ impl Post {
         format!("{} {}", if names.len() == 1 { "lock" } else { "locks" }, names.join(", "))
     }
 
-    fn next_look(&self, now: Instant) -> Duration {
-        let Some(ward) = &self.ward else { return SLICE };
-        if self.begin.on_lease_lost == OnLeaseLost::Continue {
-            return SLICE;
-        }
-        let Some(deadlines) = self.deadlines() else { return SLICE };
-        self.vigil.rest(deadlines, now, || ward.is_alive())
+    /// How long may pass until the next look at the clock; `None`: there is nothing to look for.
+    fn rest(&self, now: Instant) -> Option<Duration> {
+        let ward = self.ward.as_ref().filter(|_| self.begin.on_lease_lost != OnLeaseLost::Continue)?;
+        Some(self.vigil.rest(self.deadlines()?, now, || ward.is_alive()))
     }
 
     /// Does what a frozen supervisor does not. The supervisor does the same while it can, and

@@ -35,7 +35,7 @@ impl Vigil {
         if next <= now && !alive() {
             return SLICE;
         }
-        next.since(now).clamp(PRESS, SLICE)
+        next.since(now).max(PRESS)
     }
 
     /// What is due by the newest lease that we were told of.

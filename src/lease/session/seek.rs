@@ -12,7 +12,7 @@ const POLL: Duration = Duration::from_millis(300);
 /// How often the head looks that has just become it. A lock that changes hands quickly is worth
 /// quick looks: while the wait is young they come every twentieth of it, so that looking adds a
 /// few per cent to what is waited anyway, and a long wait costs what it costs at [`POLL`].
-const POLL_YOUNG: Duration = Duration::from_millis(60);
+const POLL_YOUNG: Duration = Duration::from_millis(25);
 /// The rarest that a waiter looks.
 const POLL_MOST: Duration = Duration::from_secs(3);
 /// How much later than the one before it a waiter looks when the store tells of a change, and the latest

@@ -249,6 +249,22 @@ fn the_head_of_the_queue_looks_about_every_300_ms() {
     assert!((55..=84).contains(&looks), "{looks} looks");
 }
 
+/// What is held for half a second is worth a wait of a few hundredths.
+#[test]
+fn a_wait_that_is_young_looks_every_twentieth_of_it() {
+    let mut me = Driver::new(Some(record_of(&[exclusive("a")])), Wait::Forever);
+    me.until(0.1, Driver::serve);
+    let mut looks = [0; 2];
+    for (look, end) in looks.iter_mut().zip([0.6, 2.6]) {
+        me.until(end, |me| {
+            *look += 1;
+            me.serve();
+        });
+    }
+    // 0.5 s with pauses of 25 to 30 ms, and 2 s with pauses of 30 to 130 ms, a fifth shorter or longer.
+    assert!((14..=25).contains(&looks[0]) && (22..=37).contains(&looks[1]), "{looks:?} looks");
+}
+
 #[test]
 fn a_grant_that_an_operator_revoked_is_not_confirmed() {
     let by = Intervention { by: "ann".into(), reason: "wrong plan".into(), at: wall(1) };

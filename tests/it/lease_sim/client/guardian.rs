@@ -37,6 +37,8 @@ pub(super) async fn guard(actor: Arc<Actor>, world: Arc<World>) {
             (Some(child), Some(lease)) => vigil.rest(lease, clock.now().mono, || child.dead().is_none()),
             _ => SLICE,
         };
+        // Where no alarm of the system's counts during suspend.
+        let rest = rest.min(SLICE);
         tokio::select! {
             biased;
             // All that was said counts before the clock does.

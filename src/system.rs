@@ -1,6 +1,10 @@
 //! The one home of `unsafe`: signal dispositions and masks, what a child does between `fork` and
-//! `exec`, and ids that may be 0. Neither the standard library nor `rustix` offers these.
-#![allow(unsafe_code, reason = "signal dispositions, pre_exec and ids of 0 have no safe interface")]
+//! `exec`, ids that may be 0, and waiting for a descriptor. Neither the standard library nor `rustix`
+//! offers these.
+#![allow(
+    unsafe_code,
+    reason = "signal dispositions, pre_exec, ids of 0 and the runtime's poll have no safe interface"
+)]
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -12,18 +16,18 @@ use std::ptr;
 use rustix::process::Pid;
 
 /// What a signal did before [`ignore`] changed it; [`restore`] brings it back.
-pub(super) struct Disposition {
+pub(crate) struct Disposition {
     signal: libc::c_int,
     action: libc::sigaction,
 }
 
 /// Whether the signal is ignored at present.
-pub(super) fn is_ignored(signal: libc::c_int) -> io::Result<bool> {
+pub(crate) fn is_ignored(signal: libc::c_int) -> io::Result<bool> {
     Ok(current(signal)?.sa_sigaction == libc::SIG_IGN)
 }
 
 /// Ignores the signal from now on.
-pub(super) fn ignore(signal: libc::c_int) -> io::Result<Disposition> {
+pub(crate) fn ignore(signal: libc::c_int) -> io::Result<Disposition> {
     let action = current(signal)?;
     set_handler(signal, libc::SIG_IGN)?;
     Ok(Disposition { signal, action })
@@ -31,7 +35,7 @@ pub(super) fn ignore(signal: libc::c_int) -> io::Result<Disposition> {
 
 /// Does with us what the signal does by default, though we catch it: SIGTSTP stops us, unless
 /// nobody is there who could let us go on. Comes back when we do.
-pub(super) fn by_default(signal: libc::c_int) -> io::Result<()> {
+pub(crate) fn by_default(signal: libc::c_int) -> io::Result<()> {
     let action = current(signal)?;
     set_handler(signal, libc::SIG_DFL)?;
     // SAFETY: it takes no pointer, and the default action runs no code of ours. Sent to this thread,
@@ -42,7 +46,7 @@ pub(super) fn by_default(signal: libc::c_int) -> io::Result<()> {
 }
 
 /// Brings back what the signal did before.
-pub(super) fn restore(saved: &Disposition) {
+pub(crate) fn restore(saved: &Disposition) {
     // SAFETY: the action was filled in by sigaction(2) for this very signal. A null third argument
     // asks for nothing back.
     unsafe { libc::sigaction(saved.signal, &raw const saved.action, ptr::null_mut()) };
@@ -69,13 +73,13 @@ fn set_handler(signal: libc::c_int, handler: libc::sighandler_t) -> io::Result<(
 
 /// Lets the signals through in this thread, and in those that it starts from now on. Some parents
 /// leave a mask behind that would keep a stop signal from us for ever.
-pub(super) fn unblock(signals: &[libc::c_int]) -> io::Result<()> {
+pub(crate) fn unblock(signals: &[libc::c_int]) -> io::Result<()> {
     change_mask(libc::SIG_UNBLOCK, &set_of(signals)).map(drop)
 }
 
 /// Runs `f` with SIGTTOU blocked in this thread: a change to the terminal by a process outside its
 /// foreground group then takes effect instead of stopping us.
-pub(super) fn without_ttou<T>(f: impl FnOnce() -> T) -> T {
+pub(crate) fn without_ttou<T>(f: impl FnOnce() -> T) -> T {
     let before = change_mask(libc::SIG_BLOCK, &set_of(&[libc::SIGTTOU]));
     let result = f();
     if let Ok(before) = before {
@@ -114,33 +118,33 @@ fn check(result: libc::c_int) -> io::Result<()> {
 
 /// Our process group, 0 when its leader is outside of our process namespace, as it may be in a
 /// container. The wrappers of `rustix` do not expect that.
-pub(super) fn own_group() -> i32 {
+pub(crate) fn own_group() -> i32 {
     // SAFETY: it takes nothing and cannot fail.
     unsafe { libc::getpgrp() }
 }
 
 /// Our session, 0 when its leader is outside of our process namespace.
-pub(super) fn own_session() -> i32 {
+pub(crate) fn own_session() -> i32 {
     // SAFETY: it takes no pointer, and cannot fail for ourselves.
     unsafe { libc::getsid(0) }
 }
 
 /// The group of a process that we can see.
-pub(super) fn group_of(pid: Pid) -> Option<Pid> {
+pub(crate) fn group_of(pid: Pid) -> Option<Pid> {
     // SAFETY: it takes no pointer.
     positive(unsafe { libc::getpgid(pid.as_raw_nonzero().get()) })
 }
 
 /// The session whose controlling terminal this is: ours, or 0 when its leader is outside of our
 /// process namespace. `None` for anything else.
-pub(super) fn session_of_terminal(fd: BorrowedFd<'_>) -> Option<i32> {
+pub(crate) fn session_of_terminal(fd: BorrowedFd<'_>) -> Option<i32> {
     // SAFETY: it takes no pointer, and the descriptor is open.
     let session = unsafe { libc::tcgetsid(fd.as_raw_fd()) };
     (session != -1).then_some(session)
 }
 
 /// A process id, unless the number stands for a failure or for a stranger.
-pub(super) fn positive(id: i32) -> Option<Pid> {
+pub(crate) fn positive(id: i32) -> Option<Pid> {
     if id > 0 { Pid::from_raw(id) } else { None }
 }
 
@@ -158,7 +162,7 @@ const IGNORED: [libc::c_int; 2] = [libc::SIGHUP, libc::SIGTSTP];
 /// `exec`, so that the terminal is the child's by then. The descriptor must stay open until that.
 ///
 /// `leashed`: on Linux, the child is killed when the thread dies that starts it.
-pub(super) fn prepare(command: &mut Command, terminal: Option<RawFd>, leashed: bool) {
+pub(crate) fn prepare(command: &mut Command, terminal: Option<RawFd>, leashed: bool) {
     let empty = set_of(&[]);
     let in_child = move || {
         // Before the terminal is taken: our handlers are still in place here, and would swallow a
@@ -192,7 +196,7 @@ pub(super) fn prepare(command: &mut Command, terminal: Option<RawFd>, leashed: b
 
 /// Keeps every descriptor above the three standard streams from the children that we start, also those
 /// that we have inherited from somebody who did not. Where the system cannot do that it is done without.
-pub(super) fn keep_descriptors() {
+pub(crate) fn keep_descriptors() {
     #[cfg(target_os = "linux")]
     {
         let flags = libc::CLOSE_RANGE_CLOEXEC as libc::c_int;
@@ -207,7 +211,7 @@ const ENDING: [libc::c_int; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, lib
 
 /// Starts the command in a session of its own, out of reach of our terminal and our group's
 /// signals, deaf to those that ask it to end from its first instruction on.
-pub(super) fn detach(command: &mut Command) {
+pub(crate) fn detach(command: &mut Command) {
     let empty = set_of(&[]);
     let in_child = move || {
         for signal in ENDING {
@@ -220,4 +224,14 @@ pub(super) fn detach(command: &mut Command) {
     // SAFETY: the closure calls only async-signal-safe functions (sigaction, setsid,
     // pthread_sigmask), allocates nothing and takes no lock.
     unsafe { command.pre_exec(in_child) };
+}
+
+/// Waits until `fd` can be read from, and closes it.
+#[cfg(target_os = "linux")]
+pub(crate) async fn readable(fd: std::os::fd::OwnedFd) -> io::Result<()> {
+    use tokio::io::Interest;
+    use tokio::io::unix::AsyncFd;
+    // SAFETY: it is ours, so it is open and stays the same until it is dropped, with what it was registered in.
+    let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.map_err(io::Error::from)?;
+    fd.readable().await.map(drop)
 }
