@@ -497,10 +497,12 @@ impl Session {
                     Wait::AtMost(limit) => self.params.reach.min((self.started + limit).since(since)),
                     Wait::Not => Duration::ZERO,
                 };
+                // What stands there of us, or may still land, is taken out if that can be done in
+                // short time.
                 if !transient {
-                    self.give_up(Finish::Refused, now);
+                    self.set_out(None, Finish::Refused, now);
                 } else if now.mono.since(since) >= reach {
-                    self.give_up(Finish::Unreachable, now);
+                    self.set_out(None, Finish::Unreachable, now);
                 } else {
                     self.set_timer(now.mono + delay.min(reach), Next::Read);
                 }
@@ -518,16 +520,6 @@ impl Session {
             }
             Intent::Hold(_) => self.set_timer(now.mono + delay, Next::Read),
             Intent::Over => {}
-        }
-    }
-
-    /// Stops seeking over a store that does not answer. What may already stand there of us, or
-    /// may still land, is taken out if that can be done in short time.
-    fn give_up(&mut self, then: Finish, now: Now) {
-        if self.unanswered.any() || self.seek.entered() {
-            self.set_out(None, then, now);
-        } else {
-            self.finish(then);
         }
     }
 

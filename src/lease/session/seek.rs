@@ -66,11 +66,6 @@ impl Seeking {
     pub(super) fn doubts(&self) -> bool {
         self.doubting.is_some()
     }
-
-    /// Whether the record was seen to show us.
-    pub(super) fn entered(&self) -> bool {
-        self.entered
-    }
 }
 
 impl Session {

@@ -84,3 +84,28 @@ fn who_is_denied_and_may_still_stand_in_the_record_tries_to_get_out_for_five_sec
     assert_eq!(me.finish, Some(Finish::Refused));
     assert!(record.holder(ME).is_none());
 }
+
+/// Its first write landed late, and made its second one fail.
+#[test]
+fn who_saw_itself_in_the_queue_and_is_denied_then_gets_out_of_it() {
+    let mut me = Driver::new(Some(record_of(&[exclusive("a")])), Wait::Forever);
+    me.serve();
+    let Request::Write { expected, record: late } = me.pending().clone() else { panic!() };
+    me.fail();
+    let look = |me: &mut Driver| {
+        while me.is_idle() {
+            me.skip(0.05);
+            me.tick();
+        }
+    };
+    look(&mut me);
+    me.serve();
+    me.swap(expected.as_ref(), late);
+    me.serve();
+    assert_eq!(queue(me.store.as_ref().unwrap()), [ME]);
+    look(&mut me);
+    me.answer(DENIED);
+    assert_eq!(me.finish, None);
+    me.serve();
+    assert_eq!((me.finish.as_ref(), queue(me.store.as_ref().unwrap())), (Some(&Finish::Refused), vec![]));
+}
