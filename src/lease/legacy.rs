@@ -205,6 +205,33 @@ mod tests {
         assert!(later.generation > applied.generation);
     }
 
+    /// Of a group of shared holders it is the one that ended last.
+    #[test]
+    fn the_newest_run_counts_and_one_of_before_does_not_replace_it() {
+        let ran = Ending { changed: true, ..RELEASED };
+        let first = run(None, "a", true, &ran);
+        let second = run(Some(&first), "b", true, &ran);
+        let applied =
+            |record: &Record| record.applied.as_ref().map(|applied| (applied.generation, applied.run));
+        assert_eq!(applied(&second), Some((second.generation, Some(2))));
+
+        let mut late = transition::acquire(Some(&second), &candidate("c", true), at(100)).unwrap();
+        late.holders[0].generation = second.generation;
+        let same = transition::release(&late, "c", &ran, at(200));
+        assert_eq!(applied(&same), Some((second.generation, Some(3))));
+        late.holders[0].generation = first.generation;
+        let before = transition::release(&late, "c", &ran, at(200));
+        assert_eq!(before.applied, second.applied);
+    }
+
+    #[test]
+    fn a_path_keeps_its_end_cut_between_characters() {
+        let even = format!("/{}", "ä".repeat(200));
+        assert_eq!(ending_of(&even), "ä".repeat(200));
+        assert_eq!(ending_of(&format!("{even}/")), format!("{}/", "ä".repeat(199)));
+        assert_eq!(ending_of("/x/errored.tfstate"), "/x/errored.tfstate");
+    }
+
     #[test]
     fn a_holder_that_died_or_was_removed_may_have_changed_things() {
         let held = transition::acquire(None, &candidate("a", true), at(100)).unwrap();

@@ -232,6 +232,15 @@ mod tests {
     }
 
     #[test]
+    fn only_a_command_that_may_change_things_and_ran_has_changed_them() {
+        for (changes, ran) in [(false, false), (false, true), (true, false), (true, true)] {
+            let holder = Holder { changes, ..holder() };
+            let past = PastRun::of(&holder, &Ending { changed: ran, ..ending() }, Teller::Run, at(140));
+            assert_eq!(past.map(|past| past.changed), Some(changes && ran));
+        }
+    }
+
+    #[test]
     fn a_newer_layout_is_named_as_such() {
         assert_eq!(PastRun::from_json(serde_json::json!({"schema": 2})), Err(RecordError::Schema(2)));
         assert!(PastRun::from_json(serde_json::json!({"run": 1})).is_err());

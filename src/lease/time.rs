@@ -162,6 +162,23 @@ mod tests {
     }
 
     #[test]
+    fn a_request_may_take_half_a_heartbeat_and_one_to_five_seconds() {
+        for (lease, timeout) in [(10, 1.0), (12, 1.0), (30, 2.5), (60, 5.0), (3600, 5.0)] {
+            let lease = Lease::new(Duration::from_secs(lease)).unwrap();
+            assert_eq!(lease.attempt_timeout(), Duration::from_secs_f64(timeout), "{lease:?}");
+        }
+    }
+
+    #[test]
+    fn of_two_leases_the_earlier_deadlines_hold() {
+        let at = Instant::from_nanos;
+        let one = Deadlines { warn: at(1), stop: at(12), kill: at(3), end: at(14) };
+        let other = Deadlines { warn: at(11), stop: at(2), kill: at(13), end: at(4) };
+        let both = Deadlines { warn: at(1), stop: at(2), kill: at(3), end: at(4) };
+        assert_eq!((one.earliest(other), other.earliest(one)), (both, both));
+    }
+
+    #[test]
     fn leases_outside_the_bounds_are_refused() {
         assert_eq!(Lease::new(Duration::from_millis(9_999)), None);
         assert_eq!(Lease::new(Duration::from_millis(3_600_001)), None);

@@ -11,6 +11,7 @@ mod seeking;
 mod session;
 mod sizes;
 mod transition;
+mod waiting;
 mod writes;
 
 use std::time::Duration;
