@@ -37,6 +37,8 @@ const LONGEST_WAIT_MS: u64 = 8;
 /// a waiter sees what was written before its writer is done. For so long the lock is tried again
 /// and again, on a thread that may block.
 const BUSY: Duration = Duration::from_millis(4);
+/// The shortest time that is worth another try. One that is cut off may write all the same, and nobody would know.
+const SHORTEST: Duration = Duration::from_millis(50);
 /// The pause between two such tries.
 const AGAIN: Duration = Duration::from_micros(100);
 
@@ -106,7 +108,7 @@ impl LocalStore {
                 return Ok(done);
             }
             let pause = Duration::from_millis(random.u64(1..=LONGEST_WAIT_MS));
-            if end.since(SystemClock.mono()) <= pause {
+            if end.since(SystemClock.mono()) <= pause + SHORTEST {
                 // Nothing was written and nothing will be, which is what this kind says.
                 return Err(self.unavailable(Unavailable::Throttled, "is busy: others keep writing to it"));
             }

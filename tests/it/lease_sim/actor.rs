@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tfguard::lease::session::{Finish, Notice, Params, Wait};
+use tfguard::lease::session::{Answer, Finish, Notice, Params, Wait};
 use tfguard::lease::transition::Candidate;
 use tfguard::lease::{Identity, Lease, Mode, Now, Session};
 
@@ -99,8 +99,8 @@ pub(super) struct Actor {
     pub(super) request: u64,
     /// Number of writes sent.
     pub(super) writes: u64,
-    /// It has seen that somebody holds the lock.
-    pub(super) seen: bool,
+    /// The longest lease of anyone in the newest record that it saw held; `None`: it has seen none.
+    pub(super) seen: Option<Duration>,
     /// Its child.
     pub(super) child: Child,
     /// Everything it was told, and when.
@@ -128,6 +128,20 @@ pub(super) struct Actor {
 }
 
 impl Actor {
+    /// Takes in what an answer shows of those who hold, as far as it shows any.
+    pub(super) fn see(&mut self, answer: &Answer) {
+        match answer {
+            Answer::Read(Some(record)) | Answer::Conflict(Some(record)) if !record.is_free() => {
+                let leases = record.holders.iter().map(|holder| holder.lease_ms);
+                let longest = leases.chain(record.queue.iter().map(|waiter| waiter.lease_ms)).max();
+                self.seen = longest.map(Duration::from_millis).or(self.seen);
+            }
+            // It holds itself now, or stands behind whom it had read of.
+            Answer::Written => self.seen = self.seen.max(Some(self.plan.lease)),
+            _ => {}
+        }
+    }
+
     /// A supervisor that has not begun.
     pub(super) fn new(index: usize, plan: Plan) -> Self {
         Self {
@@ -136,7 +150,7 @@ impl Actor {
             session: None,
             request: 0,
             writes: 0,
-            seen: false,
+            seen: None,
             child: Child::None,
             notices: Vec::new(),
             finished: None,

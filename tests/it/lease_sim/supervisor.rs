@@ -1,6 +1,6 @@
 //! What a supervisor does with its session and its child.
 
-use tfguard::lease::session::{Answer, Notice, Output};
+use tfguard::lease::session::{Notice, Output};
 use tfguard::lease::transition::Ending;
 use tfguard::lease::{Outcome, Session};
 
@@ -20,9 +20,9 @@ impl World {
             Event::Answer { request, answer, .. } if request == actor.request => {
                 // Answered: a timeout of the same request comes too late now.
                 actor.request += 1;
-                actor.seen |= shows_holder(&answer);
                 let told = self.mutant.map(|mutant| mutant.told(&actor.name, answer.clone()));
-                session.answered(told.unwrap_or(answer), now);
+                session.answered(told.unwrap_or_else(|| answer.clone()), now);
+                actor.see(&answer);
             }
             Event::Wake(_) if actor.wake == Some(self.now) => {
                 actor.wake = None;
@@ -175,15 +175,5 @@ impl World {
                 self.at(at, Event::Wake(who));
             }
         }
-    }
-}
-
-fn shows_holder(answer: &Answer) -> bool {
-    match answer {
-        Answer::Read(record) | Answer::Conflict(record) => {
-            record.as_ref().is_some_and(|record| !record.is_free())
-        }
-        Answer::Written => true,
-        Answer::Failed { .. } => false,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write;
+use std::time::Duration;
 
 use tfguard::lease::session::{Answer, Request};
 use tfguard::lease::transition;
@@ -275,11 +276,16 @@ impl World {
         }
     }
 
-    /// The record goes, once everyone has seen that it was held: those who have not cannot know,
-    /// and the protocol promises nothing for them. With it goes every write-on-absence that was sent before and has not
+    /// The record goes, once everyone has seen that it was held, and for how long it may be: those who have not
+    /// cannot know, and the protocol promises nothing for them. With it goes every write-on-absence that was sent before and has not
     /// landed: no protocol can tell the second absence from the first one.
     fn delete(&mut self) {
-        let innocent = |actor: &Actor| !actor.is_over() && actor.session.is_some() && !actor.seen;
+        let held = self.record.iter().flat_map(|record| &record.holders);
+        let longest = held.map(|holder| Duration::from_millis(holder.lease_ms)).max();
+        let innocent = |actor: &Actor| {
+            let knows = actor.seen.is_some_and(|seen| longest.is_none_or(|longest| seen >= longest));
+            !actor.is_over() && actor.session.is_some() && !knows
+        };
         if self.record.is_none() || self.actors.iter().any(innocent) {
             if !self.calm {
                 self.at(self.now + 50 * MS, Event::Delete);
@@ -320,7 +326,7 @@ impl World {
         if self.actors[who].session.is_some() { self.settle(who) } else { Ok(()) }
     }
 
-    pub(super) fn send(&mut self, who: usize, what: Request, timeout: std::time::Duration) {
+    pub(super) fn send(&mut self, who: usize, what: Request, timeout: Duration) {
         let actor = &mut self.actors[who];
         actor.request += 1;
         actor.writes += u64::from(matches!(what, Request::Write { .. }));
