@@ -19,6 +19,10 @@ sys.stdin.read()
 """
 
 
+LINUX = unittest.skipUnless(hasattr(os, "SCHED_IDLE"), "both ask Linux")
+
+
+@LINUX
 class AwakeTest(unittest.TestCase):
     def test_a_loop_on_each_processor_gives_way_to_all_else_and_ends(self):
         # It too runs until its standard input ends.
@@ -30,6 +34,7 @@ class AwakeTest(unittest.TestCase):
         self.assertEqual({loop.returncode for loop in awake._loops}, {0})
 
 
+@LINUX
 class ProcessorTimeTest(unittest.TestCase):
     def test_threads_that_have_ended_count_too(self):
         with subprocess.Popen(
