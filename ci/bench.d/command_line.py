@@ -9,7 +9,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +23,6 @@ import prepare
 import resting
 import startup
 import throughput
-from awake import Awake
 from counting import LISTED
 from figures import Findings, Goal, goals_table
 from programs import Programs
@@ -77,8 +75,7 @@ def main() -> int:
         progress(name)
         begun, load = time.monotonic(), os.getloadavg()[0]
         try:
-            with Awake(programs.awake) if options.awake else nullcontext():
-                findings = measurement.measure(programs, options)
+            findings = measurement.measure(programs, options)
         except RunFailed as failed:
             # What else there is to measure is worth having.
             print(f"ci/bench {name}: {failed}", file=sys.stderr, flush=True)
@@ -192,7 +189,6 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     add("--megabytes", type=int, default=200, metavar="MB", help="throughput: of each kind of line")
     add("--no-rival", action="store_true", help="contenders, handoff: tfguard only")
-    add("--awake", action="store_true", help="keep the processors from sleeping meanwhile")
     add("--no-build", action="store_true", help="measure what is built already")
     add("--binary", type=Path, help="the tfguard to measure, else the one that is built")
     add("--terraform-bin", default="terraform", metavar="NAME", help="else tofu, from PATH")

@@ -17,7 +17,6 @@ ROOT = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
 RELEASED = TARGET / "release/tfguard"
 ENGINE = TARGET / "debug/examples/dynamo-engine"
-AWAKE = TARGET / "debug/examples/awake"
 LEASE = ROOT / "ci/bench.d/dynamodb-lease"
 LEASE_TARGET = TARGET / "bench-dynamodb-lease"
 ETCD = TARGET / "tools/etcd"
@@ -34,9 +33,9 @@ def programs(options: argparse.Namespace) -> Programs:
         if options.binary is None:
             build(ROOT, "--release", "--bin", "tfguard")
         # With the features of the tests, which have built most of it.
-        build(ROOT, "--features", "otel", "--example", "dynamo-engine", "--example", "awake")
+        build(ROOT, "--features", "otel", "--example", "dynamo-engine")
     tfguard = (options.binary or RELEASED).resolve()
-    for needed in (tfguard, ENGINE, AWAKE):
+    for needed in (tfguard, ENGINE):
         if not needed.exists():
             raise RunFailed(f"there is no {needed}; run without --no-build.")
 
@@ -57,7 +56,6 @@ def programs(options: argparse.Namespace) -> Programs:
         tfguard=tfguard,
         terraform=Path(terraform),
         engine=ENGINE,
-        awake=AWAKE,
         hello=ROOT / "examples/hello",
         absences=absences,
         **found,

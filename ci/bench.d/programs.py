@@ -15,8 +15,6 @@ class Programs:
     terraform: Path
     engine: Path
     """Serves DynamoDB on loopback."""
-    awake: Path
-    """Keeps a processor from sleeping."""
     hello: Path
     """The configuration that is applied for nothing."""
     etcd: Path | None = None

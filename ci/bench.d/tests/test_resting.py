@@ -1,11 +1,9 @@
-import os
-import shutil
 import subprocess
+import sys
 import time
 import unittest
 from pathlib import Path
 
-from awake import Awake
 from resting import processor_seconds
 
 # A thread that works and ends; then it waits.
@@ -19,22 +17,7 @@ sys.stdin.read()
 """
 
 
-LINUX = unittest.skipUnless(hasattr(os, "SCHED_IDLE"), "both ask Linux")
-
-
-@LINUX
-class AwakeTest(unittest.TestCase):
-    def test_a_loop_on_each_processor_gives_way_to_all_else_and_ends(self):
-        # It too runs until its standard input ends.
-        with Awake(Path(shutil.which("cat"))) as awake:
-            loops = [loop.pid for loop in awake._loops]
-            self.assertEqual({os.sched_getscheduler(pid) for pid in loops}, {os.SCHED_IDLE})
-            on = [os.sched_getaffinity(pid) for pid in loops]
-            self.assertEqual(sorted(on, key=min), [{each} for each in sorted(os.sched_getaffinity(0))])
-        self.assertEqual({loop.returncode for loop in awake._loops}, {0})
-
-
-@LINUX
+@unittest.skipUnless(sys.platform == "linux", "it is Linux that is asked")
 class ProcessorTimeTest(unittest.TestCase):
     def test_threads_that_have_ended_count_too(self):
         with subprocess.Popen(
