@@ -11,7 +11,9 @@ use crate::lease::transition;
 const POLL: Duration = Duration::from_millis(300);
 /// How often the head looks that has just become it. A lock that changes hands quickly is worth
 /// quick looks: while the wait is young they come every twentieth of it, so that looking adds a
-/// few per cent to what is waited anyway, and a long wait costs what it costs at [`POLL`].
+/// few per cent to what is waited anyway, and a long wait costs what it costs at [`POLL`]. Where the lock does change
+/// hands quickly every place is always young: at place p it is p times this, and all of a long queue together look
+/// hardly more often than its head.
 const POLL_YOUNG: Duration = Duration::from_millis(25);
 /// The rarest that a waiter looks.
 const POLL_MOST: Duration = Duration::from_secs(3);
@@ -264,7 +266,7 @@ impl Session {
         };
         let place = u32::try_from(position).unwrap_or(u32::MAX);
         let young = now.mono.since(since) / 20;
-        young.clamp(POLL_YOUNG, POLL).saturating_mul(place).min(POLL_MOST)
+        young.max(POLL_YOUNG.saturating_mul(place)).min(POLL).saturating_mul(place).min(POLL_MOST)
     }
 
     /// How long a change that the store tells of may wait: not at all where it may be our turn, at the

@@ -44,7 +44,7 @@ fn a_young_wait_is_worth_quick_looks_and_every_place_is_new() {
         while !me.is_idle() {
             me.serve();
         }
-        assert!(is_about(pause(&me), 2.0 * 25.0), "{} ms", pause(&me));
+        assert!(is_about(pause(&me), 2.0 * 2.0 * 25.0), "{} ms", pause(&me));
         // A twentieth of what it has waited.
         me.skip(4.0);
         look_once(&mut me);
