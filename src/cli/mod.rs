@@ -19,6 +19,7 @@ pub mod queries;
 mod raise;
 pub mod resolve;
 pub mod resources;
+mod rows;
 pub mod since;
 pub mod site;
 pub mod source;

@@ -107,7 +107,7 @@ async function clear(run, verbatim, lock, session, deadline, leave) {
 
 /**
  * @param {import('./run.mjs').Run} run
- * @param {import('./workflow.mjs').Verbatim} verbatim
+ * @param {import('./workflow.mjs').Verbatim} verbatim may be open at the end
  * @param {() => boolean} leave whether to leave the rest to `post`
  * @returns {Promise<boolean>} whether the lock is known to be rid of this run
  */
@@ -132,6 +132,5 @@ export async function settle(run, verbatim, leave = () => false) {
   // A guardian has released before it has said so.
   if (open.length > 0) await until(() => (marked(MARK, run.folder) ?? []).length === 0, now() + LAST_WORDS, run, verbatim, leave);
   await run.follow(verbatim, true);
-  await verbatim.close();
   return clean && !leave();
 }

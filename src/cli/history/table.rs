@@ -1,10 +1,7 @@
 //! Runs as a table, as wide as there is room: in one row each where they fit, else with the long things below.
 
-use anstyle::Style as Paint;
-use tabled::builder::Builder;
-use tabled::settings::Style;
-
 use super::line::Line;
+use crate::cli::rows::{GAP, aligned, fitting, kept, text as shown};
 use crate::report::{Look, wrap};
 
 /// How much of a table stands beside each other.
@@ -26,38 +23,16 @@ pub(super) fn text(lines: &[Line], look: Look) -> String {
     if lines.is_empty() {
         return String::new();
     }
-    let fits = |shown: &[String]| {
-        look.width.is_none_or(|width| shown.iter().all(|line| wrap::columns(line) <= width))
-    };
     let shapes = [Shape::Whole, Shape::NoLink];
-    let found =
-        shapes.into_iter().map(|shape| (shape, rows(lines, shape, None))).find(|(_, shown)| fits(shown));
+    let found = fitting(shapes, look.width, |shape| rows(lines, shape, None));
     let (shape, rows) = found.unwrap_or_else(|| (Shape::Narrow, narrow(lines, look.width)));
     let below = |line: &Line| match shape {
-        Shape::Whole => [String::new(), String::new()],
-        Shape::NoLink => [String::new(), line.link.clone()],
-        Shape::Narrow => [line.command.clone(), line.link.clone()],
+        Shape::Whole => vec![],
+        Shape::NoLink => vec![line.link.clone()],
+        Shape::Narrow => vec![line.command.clone(), line.link.clone()],
     };
-    let mut shown = String::new();
-    let (dim, bold) =
-        if look.colour { (Paint::new().dimmed(), Paint::new().bold()) } else { Default::default() };
-    for (number, row) in rows.iter().enumerate() {
-        match number.checked_sub(1).and_then(|number| lines.get(number)) {
-            None => shown.push_str(&format!("{bold}{row}{bold:#}\n")),
-            Some(line) => {
-                shown.push_str(&format!("{row}\n"));
-                let margin = " ".repeat(run_width(lines) + GAP);
-                for text in below(line).iter().filter(|text| !text.is_empty()) {
-                    shown.push_str(&format!("{margin}{dim}{text}{dim:#}\n"));
-                }
-            }
-        }
-    }
-    shown
+    shown(&rows, lines.iter().map(below), run_width(lines) + GAP, look)
 }
-
-/// What tabled puts between two columns.
-const GAP: usize = 2;
 
 fn run_width(lines: &[Line]) -> usize {
     lines.iter().map(|line| line.run.len()).max().unwrap_or(0).max("RUN".len())
@@ -81,21 +56,16 @@ fn narrow(lines: &[Line], width: Option<usize>) -> Vec<String> {
 
 /// The head and a row for each of `lines`.
 fn rows(lines: &[Line], shape: Shape, rooms: Option<(usize, usize)>) -> Vec<String> {
-    let mut table = Builder::default();
     let (whole, no_link) = (shape == Shape::Whole, shape != Shape::Narrow);
-    let pick = |cells: [String; 9]| {
-        let wanted = [true, true, true, no_link, true, true, true, true, whole];
-        cells.into_iter().zip(wanted).filter(|(_, wanted)| *wanted).map(|(cell, _)| cell).collect::<Vec<_>>()
-    };
+    let pick = |cells| kept(cells, [true, true, true, no_link, true, true, true, true, whole]);
     let head = ["RUN", "STARTED", "WHO", "COMMAND", "WAITED", "HELD", "OUTCOME", "CHANGES", "LINK"];
-    table.push_record(pick(head.map(str::to_owned)));
     let format = if shape == Shape::Narrow { "%m-%d %H:%MZ" } else { "%Y-%m-%d %H:%M:%SZ" };
-    for line in lines {
+    let row = |line: &Line| {
         let (who, outcome) = match rooms {
             Some((who, outcome)) => (wrap::cut(&line.who, who), wrap::cut(&line.outcome, outcome)),
             None => (line.who.as_str().into(), line.outcome.as_str().into()),
         };
-        table.push_record(pick([
+        pick([
             line.run.clone(),
             line.started.map_or(String::new(), |at| at.strftime(format).to_string()),
             who.into_owned(),
@@ -105,7 +75,7 @@ fn rows(lines: &[Line], shape: Shape, rooms: Option<(usize, usize)>) -> Vec<Stri
             outcome.into_owned(),
             line.changes.clone(),
             line.link.clone(),
-        ]));
-    }
-    table.build().with(Style::empty()).to_string().lines().map(|line| line.trim().to_owned()).collect()
+        ])
+    };
+    aligned(std::iter::once(pick(head.map(str::to_owned))).chain(lines.iter().map(row)))
 }

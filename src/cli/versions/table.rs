@@ -1,17 +1,11 @@
 //! The versions as a table, as wide as there is room: in one row each where they fit, else with the long things below.
 
-use anstyle::Style as Paint;
-use tabled::builder::Builder;
-use tabled::settings::Style;
-
 use super::{View, writer};
+use crate::cli::rows::{GAP, aligned, fitting, kept, text as shown};
 use crate::escape;
 use crate::lease::PastRun;
-use crate::report::{Look, wrap};
+use crate::report::Look;
 use crate::versions::{Content, Version};
-
-/// What tabled puts between two columns.
-const GAP: usize = 2;
 
 /// How much of a version stands beside each other; the rest is below.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,41 +45,22 @@ pub fn text(view: View<'_>, look: Look) -> String {
     }
     let line = |version: &Version| Line::of(version, writer(view.runs, version.at));
     let lines: Vec<Line> = view.versions.iter().map(line).collect();
-    let fits =
-        |rows: &[String]| look.width.is_none_or(|width| rows.iter().all(|row| wrap::columns(row) <= width));
     let shapes = [Shape::Whole, Shape::NoCommand, Shape::NoLineage, Shape::Narrow];
-    let found = shapes.into_iter().map(|shape| (shape, rows(&lines, shape))).find(|(_, rows)| fits(rows));
+    let found = fitting(shapes, look.width, |shape| rows(&lines, shape));
     let (shape, rows) = found.unwrap_or_else(|| (Shape::Tall, rows(&lines, Shape::Tall)));
-    let (dim, bold) = match look.colour {
-        true => (Paint::new().dimmed(), Paint::new().bold()),
-        false => Default::default(),
-    };
-    let mut rows = rows.into_iter();
-    let mut shown = rows.next().map_or(String::new(), |head| format!("{bold}{head}{bold:#}\n"));
-    for (row, line) in rows.zip(&lines) {
-        shown.push_str(&format!("{row}\n"));
-        for text in line.below(shape) {
-            shown.push_str(&format!("{:GAP$}{dim}{text}{dim:#}\n", ""));
-        }
-    }
-    shown
+    shown(&rows, lines.iter().map(|line| line.below(shape)), GAP, look)
 }
 
 /// The head and a row for each of `lines`.
 fn rows(lines: &[Line], shape: Shape) -> Vec<String> {
-    let mut table = Builder::default();
+    let (id, whole) = (shape < Shape::Tall, shape == Shape::Whole);
     let lineage = shape < Shape::NoLineage;
     let short = shape >= Shape::Narrow;
-    let pick = |cells: [String; 9]| {
-        let (id, whole) = (shape < Shape::Tall, shape == Shape::Whole);
-        let wanted = [id, true, true, true, lineage, lineage, true, !short, whole];
-        cells.into_iter().zip(wanted).filter(|(_, wanted)| *wanted).map(|(cell, _)| cell).collect::<Vec<_>>()
-    };
+    let pick = |cells| kept(cells, [id, true, true, true, lineage, lineage, true, !short, whole]);
     let head = ["VERSION", "WRITTEN", "SERIAL", "SIZE", "LINEAGE", "TERRAFORM", "RUN", "WHO", "COMMAND"];
-    table.push_record(pick(head.map(str::to_owned)));
     let format = if short { "%m-%d %H:%MZ" } else { "%Y-%m-%d %H:%M:%SZ" };
-    for line in lines {
-        table.push_record(pick([
+    let row = |line: &Line| {
+        pick([
             line.version.clone(),
             line.written.strftime(format).to_string(),
             if lineage { line.content() } else { line.serial.clone() },
@@ -95,25 +70,22 @@ fn rows(lines: &[Line], shape: Shape) -> Vec<String> {
             line.run.clone(),
             line.who.clone(),
             line.command.clone(),
-        ]));
-    }
-    table.build().with(Style::empty()).to_string().lines().map(|row| row.trim().to_owned()).collect()
+        ])
+    };
+    aligned(std::iter::once(pick(head.map(str::to_owned))).chain(lines.iter().map(row)))
 }
 
 impl Line {
     fn of(version: &Version, run: Option<&PastRun>) -> Self {
         let text = |text: Option<&str>| text.map(|text| escape::field(text).into_owned()).unwrap_or_default();
         let head = version.head();
-        let serial = match &version.content {
-            Content::State(head) => head.serial.map(|serial| serial.to_string()).unwrap_or_default(),
-            Content::Deleted => "deleted".to_owned(),
-            Content::Empty => "empty".to_owned(),
-            Content::Spoilt => "not a state".to_owned(),
-            Content::Unread(_) => "not read".to_owned(),
-        };
-        let why = match &version.content {
-            Content::Unread(why) => Some(why.as_str()),
-            _ => None,
+        let word = |word: &str| (word.to_owned(), None);
+        let (serial, why) = match &version.content {
+            Content::State(head) => (head.serial.map(|serial| serial.to_string()).unwrap_or_default(), None),
+            Content::Deleted => word("deleted"),
+            Content::Empty => word("empty"),
+            Content::Spoilt => word("not a state"),
+            Content::Unread(why) => ("not read".to_owned(), Some(why.as_str())),
         };
         Self {
             version: text(Some(&version.id)),

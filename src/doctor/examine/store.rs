@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::super::ask::dynamo::{self, Conditions};
 use super::super::ask::{folder as local, s3};
 use super::super::finding::{Area, Finding, Severity};
@@ -17,7 +19,8 @@ use crate::store::{Access, DynamoConfig, S3Config, StoreError, StoreResult, Stor
 
 /// How long the record may take to be read.
 const READ: Duration = Duration::from_secs(5);
-/// Everything about the store, and the locks in it.
+
+/// All of it, side by side; nothing where no store could be chosen.
 pub(super) async fn of_store(subject: &Subject<'_>) -> Part {
     let Ok(target) = &subject.target else { return Part::default() };
     let Some(first) = target.sites.first() else { return Part::default() };
@@ -117,17 +120,21 @@ async fn of_table(
     }
     findings.extend(conditions(&asked.conditions));
     let rejected = rejected(asked.table.description.fault(), &mut findings);
+    let keys = keys((source, fixed), rejected, client.expiry()).await;
+    Part { findings, time: client.server_time(), keys: Some(keys), tries: asked.tries, ..Part::default() }
+}
+
+/// What is known of the credentials. When they expire is asked only where they were not refused.
+async fn keys(
+    (source, fixed): (String, bool),
+    rejected: Option<StoreError>,
+    expiry: impl Future<Output = Option<Timestamp>>,
+) -> credentials::Keys {
     let expiry = match rejected {
         Some(error) => Err(error),
-        None => Ok(client.expiry().await),
+        None => Ok(expiry.await),
     };
-    Part {
-        findings,
-        time: client.server_time(),
-        keys: Some(credentials::Keys { source, expiry, fixed }),
-        tries: asked.tries,
-        ..Part::default()
-    }
+    credentials::Keys { source, expiry, fixed }
 }
 
 /// Why the credentials were refused, if they were. Another failure of the first question to the store
@@ -178,17 +185,8 @@ async fn of_bucket(
         findings.push(ignored_conditions());
     }
     let rejected = rejected(asked.bucket.region.fault(), &mut findings);
-    let expiry = match rejected {
-        Some(error) => Err(error),
-        None => Ok(client.expiry().await),
-    };
-    Part {
-        findings,
-        time: client.server_time(),
-        keys: Some(credentials::Keys { source, expiry, fixed }),
-        tries: asked.tries,
-        ..Part::default()
-    }
+    let keys = keys((source, fixed), rejected, client.expiry()).await;
+    Part { findings, time: client.server_time(), keys: Some(keys), tries: asked.tries, ..Part::default() }
 }
 
 pub(super) fn judged(client: &S3Client, name: &str, bucket: &Bucket, state: bool) -> Vec<Finding> {

@@ -34,11 +34,12 @@ pub(super) async fn guard(actor: Arc<Actor>, world: Arc<World>) {
         let child = desk.child().filter(|child| child.dead().is_none());
         let lease = desk.tenure().map(|tenure| tenure.deadlines());
         let rest = match (&child, lease) {
-            (Some(child), Some(lease)) => vigil.rest(lease, clock.now().mono, || child.dead().is_none()),
+            // Where no alarm of the system's counts during suspend.
+            (Some(child), Some(lease)) => {
+                vigil.rest(lease, clock.now().mono, || child.dead().is_none()).min(SLICE)
+            }
             _ => SLICE,
         };
-        // Where no alarm of the system's counts during suspend.
-        let rest = rest.min(SLICE);
         tokio::select! {
             biased;
             // All that was said counts before the clock does.
