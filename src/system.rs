@@ -226,12 +226,17 @@ pub(crate) fn detach(command: &mut Command) {
     unsafe { command.pre_exec(in_child) };
 }
 
-/// Waits until `fd` can be read from, and closes it.
+/// `fd` for [`AsyncFd::readable`](tokio::io::unix::AsyncFd::readable).
+///
+/// # Errors
+/// Outside of a runtime, and when the system refuses.
 #[cfg(target_os = "linux")]
-pub(crate) async fn readable(fd: std::os::fd::OwnedFd) -> io::Result<()> {
+pub(crate) fn awaitable(
+    fd: std::os::fd::OwnedFd,
+) -> io::Result<tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>> {
     use tokio::io::Interest;
     use tokio::io::unix::AsyncFd;
-    // SAFETY: it is ours, so it is open and stays the same until it is dropped, with what it was registered in.
-    let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.map_err(io::Error::from)?;
-    fd.readable().await.map(drop)
+    tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
+    // SAFETY: it is owned, so it is open and stays the same until it is dropped, with what it was registered in.
+    unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.map_err(io::Error::from)
 }

@@ -37,7 +37,10 @@ impl Alarm {
     /// Waits until `at`. False, and at once, where there is no alarm.
     pub(super) async fn until(at: Instant) -> bool {
         match Self::new().filter(|alarm| alarm.set(at)) {
-            Some(alarm) => crate::system::readable(alarm.0).await.is_ok(),
+            Some(alarm) => match crate::system::awaitable(alarm.0) {
+                Ok(alarm) => alarm.readable().await.is_ok(),
+                Err(_) => false,
+            },
             None => false,
         }
     }

@@ -4,24 +4,24 @@
 //! of every opening and writing too, and each look of one waiter would wake all the others.
 
 use std::ffi::{CStr, OsStr};
-use std::io::{self, PipeReader, PipeWriter};
+use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::thread;
 
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
-use tokio::sync::mpsc;
+use tokio::io::unix::AsyncFd;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::store::Watch;
+use crate::system;
 
-/// The end of the pipe whose closing ends the thread that listens. That closes the watch itself, which
-/// takes the kernel 10 to 20 ms.
+/// Listens until it is dropped.
 struct FileWatch {
-    _listening: PipeWriter,
+    _listening: oneshot::Sender<()>,
 }
 
 impl Watch for FileWatch {}
@@ -29,38 +29,43 @@ impl Watch for FileWatch {}
 /// Sends into `changed` when `file` in `folder` may have changed, or, without one, any record in it.
 /// `None` where that cannot be known, as when the machine has run out of watches.
 ///
-/// The folder is watched, not the file: a record is replaced, and a watch stays with the old one.
+/// The folder is watched, not the file: a record is replaced, and a watch stays with the old one. It is
+/// listened to by a task and not by a thread: where a hundred wait, each thread more that a change wakes keeps
+/// the next holder from its turn.
 pub(super) fn start(
     folder: &Path,
     file: Option<String>,
     changed: mpsc::Sender<()>,
 ) -> Option<Box<dyn Watch>> {
+    let runtime = Handle::try_current().ok()?;
     let queue = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok()?;
     let ends = WatchFlags::DELETE | WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF;
     inotify::add_watch(&queue, folder, WatchFlags::MOVED_TO | ends | WatchFlags::ONLYDIR).ok()?;
-    let (over, listening) = io::pipe().ok()?;
-    let listen = move || listen(&queue, &over, file.as_deref(), &changed);
-    thread::Builder::new().name("watch".into()).spawn(listen).ok()?;
+    let queue = system::awaitable(queue).ok()?;
+    let (listening, over) = oneshot::channel();
+    runtime.spawn(async move {
+        tokio::select! {
+            () = listen(&queue, file.as_deref(), &changed) => {}
+            _ = over => {}
+        }
+        // The kernel takes 10 to 20 ms for it, which nobody is to wait for.
+        let queue = queue.into_inner();
+        tokio::task::spawn_blocking(move || drop(queue));
+    });
     Some(Box::new(FileWatch { _listening: listening }))
 }
 
-/// Listens until the other end of `over` is closed. A queue that cannot be read tells nothing any more:
-/// polling goes on beside it.
-fn listen(queue: &OwnedFd, over: &PipeReader, file: Option<&str>, changed: &mpsc::Sender<()>) {
-    loop {
-        let mut fds = [PollFd::new(queue, PollFlags::IN), PollFd::new(over, PollFlags::IN)];
-        match poll(&mut fds, None) {
-            Ok(_) if !fds[1].revents().is_empty() => return,
-            Ok(_) => {}
-            Err(Errno::INTR) => continue,
-            Err(_) => return,
-        }
-        match take(queue, file) {
+/// Listens for ever, or until the queue cannot be read, which tells nothing any more: polling goes on
+/// beside it.
+async fn listen(queue: &AsyncFd<OwnedFd>, file: Option<&str>, changed: &mpsc::Sender<()>) {
+    while let Ok(mut ready) = queue.readable().await {
+        match take(queue.get_ref(), file) {
             // A message that is still unread says the same; a receiver that is gone needs none.
             Ok(true) => drop(changed.try_send(())),
             Ok(false) => {}
             Err(_) => return,
         }
+        ready.clear_ready();
     }
 }
 
