@@ -51,8 +51,13 @@ pub(super) async fn drive<C: Clock + Clone + Send + Sync + 'static>(
                     // A wake-up is worth its price to those who wait, and to a holder that may be
                     // asked to stop.
                     match notice {
+                        Notice::Waiting { .. } if !session.listens() => watch = None,
                         Notice::Waiting { .. } if watch.is_none() => {
                             watch = store.watch(&name, notify.clone());
+                            if watch.is_some() {
+                                // What changed before is not told of.
+                                session.changed(clock.now());
+                            }
                         }
                         Notice::Acquired { .. } => {
                             watch = None;

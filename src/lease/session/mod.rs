@@ -404,6 +404,12 @@ impl Session {
         }
     }
 
+    /// Whether it is worth being told of every change. Those far behind in the queue are only in the way
+    /// of whose turn it is, when all are woken at once: they look now and then.
+    pub fn listens(&self) -> bool {
+        !matches!(self.intent, Intent::Seek) || self.is_near()
+    }
+
     /// The run has come to another phase: a heartbeat says so as soon as it can, which is at once
     /// unless one is under way or failing.
     pub fn engage(&mut self, activity: Activity, now: Now) {

@@ -22,6 +22,9 @@ const POLL_MOST: Duration = Duration::from_secs(3);
 /// in the same moment keep the machine from the only one that may go on.
 const ECHO: Duration = Duration::from_millis(5);
 const ECHO_MOST: Duration = Duration::from_millis(500);
+/// The last place of those who are told of changes. Whoever stands behind it looks every few seconds ([`POLL_MOST`]),
+/// while which as many runs of 0.1 s do not pass.
+const NEAR: u32 = 32;
 /// How often somebody looks who observes without queueing.
 const POLL_ASIDE: Duration = Duration::from_secs(1);
 
@@ -279,6 +282,11 @@ impl Session {
         }
         let before = u32::try_from(position.saturating_sub(1)).unwrap_or(u32::MAX);
         ECHO.saturating_mul(before).min(ECHO_MOST)
+    }
+
+    /// Whether it may be our turn before long.
+    pub(super) fn is_near(&self) -> bool {
+        self.echo() < ECHO.saturating_mul(NEAR)
     }
 
     fn look_again(&mut self, record: &Record, poll: Duration, now: Now) {

@@ -11,12 +11,23 @@ use super::{LEASE, candidate, exclusive, holders, queue, record_of, wall};
 const GOOD: Ending = Ending::new(Outcome::Released, Some(0));
 const PATIENCE: f64 = 1.1 * LEASE as f64;
 
-/// When `me`, waiting behind `others`, has looked again after the store told of a change, in milliseconds.
-fn echo(me: Candidate, others: &[Candidate]) -> u64 {
+/// `me`, waiting behind `others`.
+fn waiting(me: Candidate, others: &[Candidate]) -> Driver {
     let mut me = Driver::of(params(me, Wait::Forever), Some(record_of(others)));
     while !me.is_idle() {
         me.serve();
     }
+    me
+}
+
+/// So many who want it for themselves.
+fn line(length: usize) -> Vec<Candidate> {
+    (0..length).map(|n| exclusive(&format!("w{n}"))).collect()
+}
+
+/// When `me`, waiting behind `others`, has looked again after the store told of a change, in milliseconds.
+fn echo(me: Candidate, others: &[Candidate]) -> u64 {
+    let mut me = waiting(me, others);
     let (told, before) = (me.now().mono, me.session.deadline());
     me.changed();
     if !me.is_idle() {
@@ -33,7 +44,6 @@ fn echo(me: Candidate, others: &[Candidate]) -> u64 {
 /// A hundred that look at once keep the machine from the one whose turn it is.
 #[test]
 fn a_change_wakes_the_head_at_once_and_those_behind_it_one_after_the_other() {
-    let line = |length: usize| (0..length).map(|n| exclusive(&format!("w{n}"))).collect::<Vec<_>>();
     assert_eq!(echo(exclusive(ME), &line(1)), 0);
     assert_eq!(echo(exclusive(ME), &line(2)), 5);
     assert_eq!(echo(exclusive(ME), &line(3)), 10);
@@ -48,6 +58,18 @@ fn a_change_wakes_those_at_once_who_share() {
     assert_eq!(echo(exclusive(ME), &readers), 10);
     let behind_a_writer = [exclusive("w"), candidate("r1", Mode::Shared), exclusive("w2")];
     assert_eq!(echo(candidate(ME, Mode::Shared), &behind_a_writer), 10);
+}
+
+/// Behind place 32 they would only be in the way; but whoever shares may be granted from any place.
+#[test]
+fn who_stands_far_behind_is_told_of_no_change() {
+    let readers = |length| (0..length).map(|n| candidate(&format!("r{n}"), Mode::Shared));
+    let behind_readers: Vec<_> = [exclusive("w")].into_iter().chain(readers(50)).collect();
+    assert!(waiting(exclusive(ME), &line(32)).session.listens());
+    assert!(!waiting(exclusive(ME), &line(33)).session.listens());
+    assert!(waiting(candidate(ME, Mode::Shared), &behind_readers).session.listens());
+    assert!(!waiting(exclusive(ME), &behind_readers).session.listens());
+    assert!(Driver::holding().session.listens());
 }
 
 /// A record whose holders' last sign of life is this many seconds old.

@@ -5,6 +5,7 @@ mod credentials;
 mod dynamodb;
 mod faults;
 mod history;
+mod listening;
 mod local;
 mod lookalike;
 mod processes;
