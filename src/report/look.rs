@@ -54,6 +54,11 @@ impl Screen {
         if self.stderr { Look::of_stderr(self.colour) } else { Look { colour: self.colour, width: None } }
     }
 
+    /// Whether it may be drawn on at all.
+    pub fn is_live(self) -> bool {
+        self.live && isatty(std::io::stderr())
+    }
+
     /// Whether it can be drawn on now: somebody in the background does not know where the cursor is.
     pub fn draws(self) -> bool {
         self.live && tcgetpgrp(std::io::stderr()).is_ok_and(|group| group == getpgrp())

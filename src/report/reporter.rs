@@ -43,6 +43,8 @@ pub enum Destination {
 pub struct Reporter {
     stream: Way,
     file: Option<Way>,
+    /// Something may move on the stream.
+    live: bool,
     now: fn() -> Timestamp,
     listeners: Vec<Arc<dyn Listener>>,
 }
@@ -87,6 +89,7 @@ impl Reporter {
         log_file: Option<File>,
         now: fn() -> Timestamp,
     ) -> Result<Self, Error> {
+        let live = matches!(destination, Destination::Text { screen, .. } if screen.is_live());
         let stream = Way::start("report", level, Page::new(destination, level <= Level::Debug, now))?;
         let file = match log_file {
             Some(file) => {
@@ -95,7 +98,7 @@ impl Reporter {
             }
             None => None,
         };
-        Ok(Self { stream, file, now, listeners: Vec::new() })
+        Ok(Self { stream, file, live, now, listeners: Vec::new() })
     }
 
     /// The reporter of a guardian, which writes where its supervisor wrote. What cannot be opened
@@ -148,6 +151,11 @@ impl Reporter {
     /// Whether an event of this level would be written anywhere.
     pub fn wants(&self, level: Level) -> bool {
         self.ways().any(|way| level >= way.level)
+    }
+
+    /// Whether what we say may move on a terminal, and so be in the way of who writes there too.
+    pub fn is_live(&self) -> bool {
+        self.live
     }
 
     /// Waits until everything said so far is written, at most for `bound` at each of the two places.

@@ -92,7 +92,7 @@ impl Waiting<'_> {
             });
             found.push(one);
         }
-        if self.told.get() {
+        if self.told.get() && self.reporter.is_live() {
             self.clear_the_terminal().await;
         }
         Ok(found)
