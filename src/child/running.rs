@@ -9,6 +9,8 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_pro
 
 use super::spawn::Target;
 use crate::report::event::Ended;
+#[cfg(target_os = "linux")]
+use tokio::io::unix::AsyncFd;
 
 /// The child. Dropping this neither stops nor reaps it.
 ///
@@ -21,6 +23,9 @@ pub struct Running {
     /// `None` where there are none: not Linux, or before 5.3.
     #[cfg(target_os = "linux")]
     pidfd: Option<OwnedFd>,
+    /// The same, to be waited for.
+    #[cfg(target_os = "linux")]
+    end: Option<AsyncFd<OwnedFd>>,
     stdout: Option<PipeReader>,
     stderr: Option<PipeReader>,
     ended: Option<Ended>,
@@ -33,11 +38,15 @@ impl Running {
         stdout: Option<PipeReader>,
         stderr: Option<PipeReader>,
     ) -> Self {
+        #[cfg(target_os = "linux")]
+        let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok();
         Self {
             pid,
             target,
             #[cfg(target_os = "linux")]
-            pidfd: rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok(),
+            end: pidfd.as_ref().and_then(|pidfd| crate::system::awaitable(pidfd.try_clone().ok()?).ok()),
+            #[cfg(target_os = "linux")]
+            pidfd,
             stdout,
             stderr,
             ended: None,
@@ -108,6 +117,18 @@ impl Running {
             };
         }
         self.ended
+    }
+
+    /// Returns when the child has ended, at once and without the detour of SIGCHLD, which tells of the same;
+    /// never where the system cannot tell.
+    pub async fn end(&self) {
+        #[cfg(target_os = "linux")]
+        if let Some(end) = &self.end
+            && end.readable().await.is_ok()
+        {
+            return;
+        }
+        std::future::pending().await
     }
 
     /// The signal that stopped the child, once for every time that it was stopped: SIGSTOP, or

@@ -190,13 +190,22 @@ impl Scene<'_> {
         };
         let sentinel = self.post_sentinel(step, &spec, on_terminal, &running, &seen);
         let mut hangup = terminal.as_ref().and_then(|terminal| terminal.watch().ok());
-        let mut stops = 0;
+        let (mut stops, mut end_is_told) = (0, false);
         let mut resume_at: Option<Instant> = None;
         let ended = loop {
             if let Some(ended) = running.poll() {
                 break ended;
             }
-            match self.wake(&mut markers, hangup.as_mut(), resume_at).await {
+            let wake = tokio::select! {
+                biased;
+                wake = self.wake(&mut markers, hangup.as_mut(), resume_at) => wake,
+                () = running.end(), if !end_is_told => {
+                    // Once: while a debugger looks at a dead child it cannot be reaped.
+                    end_is_told = true;
+                    continue;
+                }
+            };
+            match wake {
                 Wake::Arrival(Some(Arrival::Stop(arrived))) => {
                     self.handle(Happening::Signal(arrived.name), on_terminal, &running).await;
                 }

@@ -2,6 +2,7 @@
 //! its own: a subreaper takes every descendant for what its child left.
 #![cfg(target_os = "linux")]
 
+mod end;
 mod leftovers;
 mod lent;
 
