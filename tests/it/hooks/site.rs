@@ -52,7 +52,8 @@ impl Site {
         run.args(["--", "sh", "-c", script])
     }
 
-    /// All that hooks were told so far, each event checked against the schema.
+    /// All that hooks were told so far, each event checked against the schema, in the order of the events: hooks of
+    /// different kinds run beside each other.
     pub(super) fn told(&self) -> Vec<Told> {
         let tell = |line: String| {
             let mut parts = line.splitn(5, '|').map(str::to_owned);
@@ -62,7 +63,9 @@ impl Site {
             schema::check_line(&event);
             Told { hook, lock, generation, session, event }
         };
-        self.project.lines("told").into_iter().map(tell).collect()
+        let mut told: Vec<Told> = self.project.lines("told").into_iter().map(tell).collect();
+        told.sort_by_key(|told| told.event["@timestamp"].as_str().unwrap().to_owned());
+        told
     }
 
     /// Which hooks were told something, in order.
