@@ -1,8 +1,14 @@
 //! A timer of the kernel's that counts during suspend, as [`SystemClock`](super::SystemClock) does. Linux has one; where
 //! there is none, sleepers look at the clock every [`SLICE`](super::SLICE).
 
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use super::{SLICE, SystemClock};
 use crate::lease::Instant;
 
 /// An alarm. Its descriptor is readable from the instant on for which it was last set; right after a suspend where
@@ -60,5 +66,36 @@ impl Alarm {
 
     pub(super) async fn until(_at: Instant) -> bool {
         false
+    }
+}
+
+/// Waits, without a runtime, until one of `fds` can be read from or has ended, and for no longer than `rest`
+/// (`None`: for ever); or for a shorter time, when a signal comes or no `alarm` counts during suspend. Gives back
+/// for each of them whether it can.
+///
+/// # Errors
+/// When the system refuses.
+pub fn wait_for(
+    fds: &[BorrowedFd<'_>],
+    rest: Option<Duration>,
+    alarm: Option<&Alarm>,
+) -> io::Result<Vec<bool>> {
+    let mut polled: Vec<_> = fds.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
+    let timeout = match rest {
+        None => None,
+        Some(rest) if rest <= SLICE => Some(rest),
+        Some(rest) => match alarm.filter(|alarm| alarm.set(SystemClock.mono() + rest)) {
+            Some(alarm) => {
+                polled.push(PollFd::from_borrowed_fd(alarm.as_fd(), PollFlags::IN));
+                None
+            }
+            None => Some(SLICE),
+        },
+    };
+    let timeout = timeout.map(Timespec::try_from).transpose().map_err(io::Error::other)?;
+    match poll(&mut polled, timeout.as_ref()) {
+        Ok(_) => Ok(polled.iter().take(fds.len()).map(|fd| !fd.revents().is_empty()).collect()),
+        Err(Errno::INTR) => Ok(vec![false; fds.len()]),
+        Err(error) => Err(error.into()),
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-pub use self::alarm::Alarm;
+pub use self::alarm::{Alarm, wait_for};
 use crate::lease::{Instant, Now};
 
 /// The machine's clocks. The monotonic one counts during suspend, which neither

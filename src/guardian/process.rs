@@ -6,8 +6,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
 use super::relay::Relay;
 use super::takeover;
 use super::token::Token;
@@ -15,7 +13,7 @@ use super::vigil::Vigil;
 use super::ward::Ward;
 use super::wire::{Begin, Charge, Message, Received, Receiver};
 use crate::child::{Pid, Pumps};
-use crate::clock::{Alarm, SLICE, SystemClock};
+use crate::clock::{Alarm, SystemClock, wait_for};
 use crate::lease::{Deadlines, Instant};
 use crate::report::Reporter;
 use crate::report::event::{Event, Level};
@@ -71,7 +69,7 @@ fn listen(mut receiver: Receiver) -> io::Result<End> {
     let mut post: Option<Box<Post>> = None;
     loop {
         let rest = post.as_ref().and_then(|post| post.rest(clock.mono()));
-        if is_readable(&receiver, rest, alarm.as_ref())? {
+        if wait_for(&[receiver.as_fd()], rest, alarm.as_ref())? == [true] {
             let received = receiver.receive()?;
             while let Some(message) = receiver.next()? {
                 match message {
@@ -95,28 +93,6 @@ fn listen(mut receiver: Receiver) -> io::Result<End> {
         if let Some(post) = &mut post {
             post.watch(clock.mono());
         }
-    }
-}
-
-/// Waits for a word, and for no longer than `rest`; or for a shorter time, where no alarm counts during suspend.
-fn is_readable(receiver: &Receiver, rest: Option<Duration>, alarm: Option<&Alarm>) -> io::Result<bool> {
-    let mut fds = vec![PollFd::from_borrowed_fd(receiver.as_fd(), PollFlags::IN)];
-    let timeout = match rest {
-        None => None,
-        Some(rest) if rest <= SLICE => Some(rest),
-        Some(rest) => match alarm.filter(|alarm| alarm.set(SystemClock.mono() + rest)) {
-            Some(alarm) => {
-                fds.push(PollFd::from_borrowed_fd(alarm.as_fd(), PollFlags::IN));
-                None
-            }
-            None => Some(SLICE),
-        },
-    };
-    let timeout = timeout.map(Timespec::try_from).transpose().map_err(io::Error::other)?;
-    match poll(&mut fds, timeout.as_ref()) {
-        Ok(_) => Ok(!fds[0].revents().is_empty()),
-        Err(rustix::io::Errno::INTR) => Ok(false),
-        Err(error) => Err(error.into()),
     }
 }
 

@@ -8,21 +8,17 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
 use super::errand::{Errand, never, sweep};
 use super::schedule::{Effect, Schedule, Why};
 use super::settings::Settings;
 use super::wire::{Order, Word, say};
 use crate::child::{become_subreaper, keep_descriptors};
-use crate::clock::SystemClock;
+use crate::clock::{Alarm, SystemClock, wait_for};
 use crate::report::event::{Hook, HookEnd};
 
 /// The one argument that makes this program a keeper. Not for people.
 pub const ARGUMENT: &str = "--tfguard-hooks";
 
-/// The longest we wait without looking: a timer of the system may not count during suspend.
-const SLICE: Duration = Duration::from_secs(1);
 /// How often we look whether a hook has ended.
 const LOOK: Duration = Duration::from_millis(20);
 /// The pause after a turn in which a hook printed more than we read.
@@ -53,6 +49,7 @@ struct Keeper {
     work: Option<Work>,
     /// No more hooks will come.
     closed: bool,
+    alarm: Option<Alarm>,
 }
 
 struct Work {
@@ -66,7 +63,7 @@ impl Keeper {
     fn new(socket: OwnedFd) -> io::Result<Self> {
         let socket = UnixStream::from(socket);
         socket.set_write_timeout(Some(PATIENCE))?;
-        Ok(Self { socket, heard: Vec::new(), work: None, closed: false })
+        Ok(Self { socket, heard: Vec::new(), work: None, closed: false, alarm: Alarm::new() })
     }
 
     fn listen(&mut self) {
@@ -87,14 +84,12 @@ impl Keeper {
     fn wait(&self) -> bool {
         let now = SystemClock.mono();
         let work = self.work.as_ref();
-        let due = work.and_then(|work| work.schedule.wake_at()).map_or(SLICE, |at| at.since(now));
+        let due = work.and_then(|work| work.schedule.wake_at()).map(|at| at.since(now));
         let runs = work.is_some_and(|work| !work.errands.is_empty());
-        let bound = due.min(if runs { LOOK } else { SLICE });
-        let mut fds = vec![PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN)];
-        let outputs = work.into_iter().flat_map(|work| work.errands.values()).filter_map(Errand::output);
-        fds.extend(outputs.map(|output| PollFd::from_borrowed_fd(output, PollFlags::IN)));
-        let bound = Timespec::try_from(bound).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
-        poll(&mut fds, Some(&bound)).is_ok_and(|count| count > 0) && !fds[0].revents().is_empty()
+        let rest = [due, runs.then_some(LOOK)].into_iter().flatten().min();
+        let mut fds = vec![self.socket.as_fd()];
+        fds.extend(work.into_iter().flat_map(|work| work.errands.values()).filter_map(Errand::output));
+        wait_for(&fds, rest, self.alarm.as_ref()).is_ok_and(|readable| readable.first() == Some(&true))
     }
 
     /// Takes in what the supervisor says. Whether it may say more.

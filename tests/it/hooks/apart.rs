@@ -1,6 +1,9 @@
 //! Hooks are apart from the child: what it leaves behind is not theirs, nor theirs its.
 
-use super::site::{Site, results};
+use rustix::process::Pid;
+
+use super::site::{Site, results, wait};
+use crate::support::processes::{arguments, descendants};
 use crate::support::pty::Pty;
 use crate::support::run::Run;
 
@@ -48,4 +51,23 @@ fn a_hook_has_no_terminal_and_no_descriptor_but_its_three() {
     assert_eq!(site.project.lines("fds"), ["0", "1", "2", "3"], "{}", pty.screen());
     assert_eq!(site.project.read("terminal").trim(), "0");
     assert!(!pty.screen().contains("has one"), "{}", pty.screen());
+}
+
+/// Supervisor and guardian wake for the heartbeat, and a run of hours has its hooks all that time.
+#[test]
+fn the_keeper_sleeps_until_there_is_something_to_do() {
+    let site = Site::new();
+    let mut run = site.exec(&["acquired=./tell"], &[], "while [ ! -e go ]; do sleep 0.1; done").start();
+    run.wait_for("hook_finished");
+    let is_keeper = |pid: &Pid| arguments(*pid).iter().any(|argument| argument == "--tfguard-hooks");
+    let keeper = descendants(run.pid()).into_iter().find(is_keeper).unwrap();
+    // Number and arguments of the call that it is in: `ppoll` of one descriptor without a timeout.
+    let file = format!("/proc/{}/syscall", keeper.as_raw_nonzero());
+    wait("the keeper to sleep", || {
+        let call = std::fs::read_to_string(&file).unwrap();
+        let arguments: Vec<&str> = call.split_ascii_whitespace().skip(2).take(2).collect();
+        (arguments == ["0x1", "0x0"]).then_some(())
+    });
+    site.project.write("go", "");
+    run.finish().exits(0);
 }
