@@ -27,7 +27,14 @@ pub(super) struct Folder {
     /// Set when root works in somebody else's folder: files that stayed root's would lock their
     /// owner out.
     pub(super) owner: Option<Owner>,
+    /// A file that is in memory is opened and read without a wait: the file system asks no other program and no
+    /// other machine.
+    pub(super) prompt: bool,
 }
+
+/// The file systems of Linux of which that is known: ext4, XFS, Btrfs, F2FS, tmpfs, and overlays of such.
+#[cfg(target_os = "linux")]
+const PROMPT: [i64; 6] = [0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, 0x0102_1994, 0x794C_7630];
 
 impl Folder {
     /// Creates the folder with mode 0700 where there is none, and with a `.gitignore` that keeps
@@ -58,13 +65,25 @@ impl Folder {
         if created {
             ignore(&path, owner).map_err(|error| failure(&path, "be written to", &error))?;
         }
-        Ok(Self { path, owner })
+        let prompt = is_prompt(&path);
+        Ok(Self { path, owner, prompt })
     }
 
     /// What an error of a file in the folder means.
     pub(super) fn failure(&self, what: &str, error: &io::Error) -> StoreError {
         failure(&self.path, what, error)
     }
+}
+
+#[cfg(target_os = "linux")]
+#[allow(clippy::useless_conversion, reason = "it is narrower where addresses are")]
+fn is_prompt(path: &Path) -> bool {
+    rustix::fs::statfs(path).is_ok_and(|found| PROMPT.contains(&i64::from(found.f_type)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_prompt(_path: &Path) -> bool {
+    false
 }
 
 fn create(path: &Path) -> io::Result<bool> {

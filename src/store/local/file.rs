@@ -36,7 +36,8 @@ impl Files {
         read(&self.record)
     }
 
-    /// The bytes of the record, if they can be had without any wait: `None` says nothing about it.
+    /// The bytes of the record, if they can be had without any wait, in a folder that is
+    /// [prompt](super::dir::Folder::prompt): `None` says nothing about it.
     pub(super) fn glance(&self) -> Option<Vec<u8>> {
         cached(&self.record)
     }
@@ -124,13 +125,13 @@ pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// The bytes of a file, from the kernel's caches alone, path and all: a file of a network, or of a disk that
-/// hangs, is not in them, and neither is a missing one.
+/// The bytes of a file, from the kernel's caches alone, path and all; a missing one is not in them. Nothing is
+/// written down of the read, which a disk that hangs could hold up.
 #[cfg(target_os = "linux")]
 fn cached(path: &Path) -> Option<Vec<u8>> {
     use rustix::fs::{CWD, Mode, ResolveFlags, openat2};
     use rustix::io::{ReadWriteFlags, preadv2};
-    let flags = OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOATIME;
     let file = File::from(openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED).ok()?);
     let found = regular(&file).ok().filter(|found| found.len() <= LARGEST)?;
     let mut bytes = vec![0; usize::try_from(found.len()).ok()?];

@@ -226,7 +226,7 @@ impl Store for LocalStore {
     async fn read(&self, name: &LockName, timeout: Duration) -> StoreResult<Option<Record>> {
         let files = self.shared.files(name);
         // Two threads fewer to be woken. A record that somebody has just put there is in memory.
-        if let Some(bytes) = files.glance() {
+        if let Some(bytes) = self.shared.folder.prompt.then(|| files.glance()).flatten() {
             return decode(&bytes).map(Some).map_err(|error| bad(name, error));
         }
         let name = name.clone();

@@ -305,6 +305,24 @@ fn other_locks_wake_nobody() {
     });
 }
 
+/// A queue of many looks often, and each thread that is woken keeps the next holder from its turn.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_record_in_memory_is_read_without_another_thread() {
+    let folder = Folder::new();
+    let store = open(folder.path());
+    let written = block_on(store.swap(&name("prod"), None, &busy("a", 3, ""), PLENTY));
+    assert_eq!(written, Ok(Swap::Written));
+    let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+    block_on(async {
+        let before = threads();
+        assert_eq!(store.read(&name("prod"), PLENTY).await, Ok(Some(busy("a", 3, ""))));
+        assert_eq!(threads(), before, "a thread was started for it");
+        assert_eq!(store.read(&name("other"), PLENTY).await, Ok(None));
+        assert_eq!(threads(), before + 1, "the test sees no threads");
+    });
+}
+
 #[test]
 fn a_folder_that_cannot_be_watched_is_polled() {
     let folder = Folder::new();
