@@ -22,8 +22,8 @@ const POLL_MOST: Duration = Duration::from_secs(3);
 /// in the same moment keep the machine from the only one that may go on.
 const ECHO: Duration = Duration::from_millis(5);
 const ECHO_MOST: Duration = Duration::from_millis(500);
-/// The last place of those who are told of changes. Whoever stands behind it looks every few seconds ([`POLL_MOST`]),
-/// while which as many runs of 0.1 s do not pass.
+/// The last place of those who are told of changes. Whoever stands behind it looks every few seconds
+/// ([`POLL_MOST`]), and so many runs of 0.1 s take longer.
 const NEAR: u32 = 32;
 /// How often somebody looks who observes without queueing.
 const POLL_ASIDE: Duration = Duration::from_secs(1);
