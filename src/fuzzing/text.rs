@@ -34,7 +34,9 @@ fn escaped(text: &str) {
         let document = serde_json::to_string_pretty(&value).unwrap();
         let shown = escape::in_json(&document);
         assert_harmless(&shown);
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).ok(), Some(value));
+        // Not with `value`: serde_json may read what it wrote as the number next to it.
+        let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(read(&shown), read(&document));
     }
 }
 
