@@ -271,10 +271,15 @@ impl Drop for Stage {
 }
 
 /// Waits for something with a bound, and says what it was when it does not come.
-pub(crate) fn wait_for(what: &str, mut done: impl FnMut() -> bool) -> Duration {
+pub(crate) fn wait_for(what: &str, done: impl FnMut() -> bool) -> Duration {
+    wait_within(BOUND, what, done)
+}
+
+/// The same, with a bound of its own.
+pub(crate) fn wait_within(bound: Duration, what: &str, mut done: impl FnMut() -> bool) -> Duration {
     let start = Instant::now();
     while !done() {
-        assert!(start.elapsed() < BOUND, "waited in vain for {what}");
+        assert!(start.elapsed() < bound, "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
     start.elapsed()

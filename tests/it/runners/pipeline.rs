@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::recipes;
 use crate::guardian::process::{is_alive, signal, signal_group};
-use crate::guardian::stage::{Over, Stage, wait_for};
+use crate::guardian::stage::{Over, Stage, wait_for, wait_within};
 
 /// How long the docker executor waits for one process before it goes on to the next: six tries, a
 /// second apart.
@@ -156,6 +156,10 @@ impl<'a> Job<'a> {
     }
 }
 
+/// The longest that a section may take: a state that is written in 20 s may have to be written twice, when
+/// Terraform is interrupted and at its end.
+const SLOWEST: Duration = Duration::from_secs(100);
+
 /// A section under way. On drop its process group is killed.
 pub(super) struct Script {
     child: Child,
@@ -204,7 +208,7 @@ impl Script {
 
     /// Waits for its end: exit code and what it said.
     pub(super) fn end(mut self) -> (Option<i32>, String) {
-        wait_for("the section to end", || !self.lives());
+        wait_within(SLOWEST, "the section to end", || !self.lives());
         (self.child.wait().unwrap().code(), self.text())
     }
 }
