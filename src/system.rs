@@ -8,12 +8,16 @@
 
 use std::io;
 use std::mem::MaybeUninit;
+#[cfg(target_os = "linux")]
+use std::os::fd::OwnedFd;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::ptr;
 
 use rustix::process::Pid;
+#[cfg(target_os = "linux")]
+use tokio::io::unix::AsyncFd;
 
 /// What a signal did before [`ignore`] changed it; [`restore`] brings it back.
 pub(crate) struct Disposition {
@@ -226,16 +230,13 @@ pub(crate) fn detach(command: &mut Command) {
     unsafe { command.pre_exec(in_child) };
 }
 
-/// `fd` for [`AsyncFd::readable`](tokio::io::unix::AsyncFd::readable).
+/// `fd` for [`AsyncFd::readable`].
 ///
 /// # Errors
 /// Outside of a runtime, and when the system refuses.
 #[cfg(target_os = "linux")]
-pub(crate) fn awaitable(
-    fd: std::os::fd::OwnedFd,
-) -> io::Result<tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>> {
+pub(crate) fn awaitable(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     use tokio::io::Interest;
-    use tokio::io::unix::AsyncFd;
     tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
     // SAFETY: it is owned, so it is open and stays the same until it is dropped, with what it was registered in.
     unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.map_err(io::Error::from)

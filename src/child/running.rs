@@ -6,11 +6,11 @@ use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group, waitid};
+#[cfg(target_os = "linux")]
+use tokio::io::unix::AsyncFd;
 
 use super::spawn::Target;
 use crate::report::event::Ended;
-#[cfg(target_os = "linux")]
-use tokio::io::unix::AsyncFd;
 
 /// The child. Dropping this neither stops nor reaps it.
 ///

@@ -42,11 +42,9 @@ impl Alarm {
 
     /// Waits until `at`. False, and at once, where there is no alarm.
     pub(super) async fn until(at: Instant) -> bool {
-        match Self::new().filter(|alarm| alarm.set(at)) {
-            Some(alarm) => match crate::system::awaitable(alarm.0) {
-                Ok(alarm) => alarm.readable().await.is_ok(),
-                Err(_) => false,
-            },
+        let alarm = Self::new().filter(|alarm| alarm.set(at));
+        match alarm.and_then(|alarm| crate::system::awaitable(alarm.0).ok()) {
+            Some(alarm) => alarm.readable().await.is_ok(),
             None => false,
         }
     }

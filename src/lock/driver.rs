@@ -40,6 +40,14 @@ pub(super) async fn drive<C: Clock + Clone + Send + Sync + 'static>(
     let mut watch_from = None;
     let mut flight: Option<Flight> = None;
     let mut newest_error = None;
+    let listen = |session: &mut Session| {
+        let watch = store.watch(&name, notify.clone());
+        if watch.is_some() {
+            // What changed before is not told of.
+            session.changed(clock.now());
+        }
+        watch
+    };
     loop {
         while let Some(output) = session.poll() {
             match output {
@@ -52,13 +60,7 @@ pub(super) async fn drive<C: Clock + Clone + Send + Sync + 'static>(
                     // asked to stop.
                     match notice {
                         Notice::Waiting { .. } if !session.listens() => watch = None,
-                        Notice::Waiting { .. } if watch.is_none() => {
-                            watch = store.watch(&name, notify.clone());
-                            if watch.is_some() {
-                                // What changed before is not told of.
-                                session.changed(clock.now());
-                            }
-                        }
+                        Notice::Waiting { .. } if watch.is_none() => watch = listen(&mut session),
                         Notice::Acquired { .. } => {
                             watch = None;
                             watch_from = Some(clock.now().mono + SETTLED);
@@ -96,11 +98,7 @@ pub(super) async fn drive<C: Clock + Clone + Send + Sync + 'static>(
             () = until(&clock, session.deadline()) => session.tick(clock.now()),
             () = until(&clock, watch_from) => if watch_from.is_some_and(|from| from <= clock.now().mono) {
                 watch_from = None;
-                watch = store.watch(&name, notify.clone());
-                if watch.is_some() {
-                    // What changed before is not told of.
-                    session.changed(clock.now());
-                }
+                watch = listen(&mut session);
             },
             Some(()) = changed.recv() => session.changed(clock.now()),
         }
